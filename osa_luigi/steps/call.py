@@ -1,0 +1,149 @@
+"""What is to be done, as data: a step applied to one unit of a night.
+
+A `StepCall` is all that a job needs to know, so it travels as JSON to a pool on this machine or to a node of a cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from osa_luigi.products.identity import plain
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A file (or a folder) that a step reads.
+
+    Parameters
+    ----------
+    role
+        What it is to the step, such as ``raw`` or ``calibration``; several inputs may share a role, in order.
+    path
+        Absolute path.
+    identity
+        What stands for it in the step key: the producer's key, or the identity of a foreign file.
+    key
+        The producer's step key where the input is a product of this engine, else empty.
+    """
+
+    role: str
+    path: Path
+    identity: Any
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A file that a step makes.
+
+    Parameters
+    ----------
+    role
+        What it is, such as ``dl1`` or ``muons``.
+    path
+        Where it goes, relative to the production's folder.
+    optional
+        Whether the tool may rightly leave it out (no muon ring in a subrun, say).
+    """
+
+    role: str
+    path: Path
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What an attempt may use: resident memory (MiB), cores, and wall time (s)."""
+
+    memory_mb: int
+    cores: int
+    time_limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepCall:
+    """One step applied to one unit.
+
+    Parameters
+    ----------
+    step
+        The step's name, such as ``r0_to_dl1``.
+    unit
+        ``Run02008.0003``, ``Run02008`` or ``night``.
+    key
+        The step key, the identity of the outputs.
+    settings
+        The scientific settings that entered the key, and nothing else.
+    inputs, outputs
+        Declared files; the attempt sees the inputs read-only and makes the outputs in its scratch folder.
+    configs
+        Files that hold a resolved lstchain configuration: role → absolute path. Their content is in `settings` by hash.
+    needs
+        Operational: what the attempt may use.
+    fake
+        Behaviour of a fake step in place of lstchain; ``None`` for the real thing.
+    """
+
+    step: str
+    unit: str
+    key: str
+    settings: Mapping[str, Any]
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+    configs: Mapping[str, Path] = field(default_factory=dict)
+    needs: Needs = Needs(memory_mb=2000, cores=1, time_limit_s=3600.0)
+    fake: Mapping[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """``r0_to_dl1.Run02008.0003``: unique within a production."""
+        return f"{self.step}.{self.unit}"
+
+    def paths(self, role: str) -> tuple[Path, ...]:
+        """All inputs of a role, in order."""
+        return tuple(item.path for item in self.inputs if item.role == role)
+
+    def path(self, role: str) -> Path:
+        """The one input of a role.
+
+        Raises
+        ------
+        KeyError
+            If the role has no input, or several.
+        """
+        found = self.paths(role)
+        if len(found) != 1:
+            raise KeyError(f"{self.name} has {len(found)} inputs of role {role!r}, not one")
+        return found[0]
+
+    def output(self, role: str) -> Output:
+        """The declared output of a role."""
+        return next(item for item in self.outputs if item.role == role)
+
+    def as_json(self) -> dict[str, Any]:
+        """The call in JSON's own types."""
+        result: dict[str, Any] = plain(asdict(self))
+        return result
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> StepCall:
+        """The call that `as_json` described."""
+        return cls(
+            step=data["step"],
+            unit=data["unit"],
+            key=data["key"],
+            settings=data["settings"],
+            inputs=tuple(
+                Input(item["role"], Path(item["path"]), item["identity"], item["key"])
+                for item in data["inputs"]
+            ),
+            outputs=tuple(
+                Output(item["role"], Path(item["path"]), item["optional"]) for item in data["outputs"]
+            ),
+            configs={role: Path(path) for role, path in data["configs"].items()},
+            needs=Needs(**data["needs"]),
+            fake=data["fake"],
+        )
