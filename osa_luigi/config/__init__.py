@@ -1,0 +1,77 @@
+"""The configuration: YAML files in, one frozen, complete, checked object out.
+
+::
+
+    configuration = load("configs/simulated.yaml")          # or load(path, "procedure's name")
+    configuration.main.site.paths.r0                        # absolute
+    configuration.main.resources_for("dl1ab").memory_mb
+    configuration.procedure.dl1ab.config["tailcut"]         # lstchain's configuration, resolved
+
+Every mistake in every file is reported in one ConfigurationError. docs/configuration.md lists every key.
+"""
+
+from osa_luigi.config.frozen import FrozenMapping, freeze, thaw
+from osa_luigi.config.load import load, load_main, load_procedure, procedure_names
+from osa_luigi.config.model import (
+    Calibration,
+    CatB,
+    ChargeCalibration,
+    Configuration,
+    Datacheck,
+    Dl1ab,
+    Dl2,
+    Drs4Baseline,
+    Executor,
+    Fake,
+    GainSelection,
+    LocalExecutor,
+    Longterm,
+    MainConfig,
+    Merge,
+    Paths,
+    Procedure,
+    R0ToDl1,
+    Resources,
+    Site,
+    Tailcuts,
+    TimeCalibration,
+)
+from osa_luigi.config.render import difference, expanded, scientific, show
+from osa_luigi.config.schema import STEPS
+
+__all__ = [
+    "STEPS",
+    "Calibration",
+    "CatB",
+    "ChargeCalibration",
+    "Configuration",
+    "Datacheck",
+    "Dl1ab",
+    "Dl2",
+    "Drs4Baseline",
+    "Executor",
+    "Fake",
+    "FrozenMapping",
+    "GainSelection",
+    "LocalExecutor",
+    "Longterm",
+    "MainConfig",
+    "Merge",
+    "Paths",
+    "Procedure",
+    "R0ToDl1",
+    "Resources",
+    "Site",
+    "Tailcuts",
+    "TimeCalibration",
+    "difference",
+    "expanded",
+    "freeze",
+    "load",
+    "load_main",
+    "load_procedure",
+    "procedure_names",
+    "scientific",
+    "show",
+    "thaw",
+]

@@ -1,0 +1,176 @@
+"""What a schema cannot say: values that do not go together, resources that cannot be had, files that are not there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from osa_luigi.config.frozen import FrozenMapping
+from osa_luigi.config.model import LocalExecutor, Site
+from osa_luigi.config.paths import not_a_folder, not_writable
+from osa_luigi.config.problems import Key
+from osa_luigi.config.validate import Checked
+
+CLEANINGS = ("tailcut", "tailcuts_clean_with_pedestal_threshold")
+THRESHOLDS = ("picture_thresh", "boundary_thresh")
+
+
+def check_resources(main: Checked, steps: Iterable[str]) -> None:
+    """No step may ask for more than the executor has."""
+    local = main.get("executor", "local")
+    executor = LocalExecutor(cores=local["cores"], memory_mb=local["memory_mb"])
+    totals = {"memory_mb": (executor.total_memory_mb(), " MB"), "cores": (executor.total_cores(), "")}
+    for name, (total, unit) in totals.items():
+        for step in steps:
+            _check_resource(main, step, name, total, unit)
+
+
+def _check_resource(main: Checked, step: str, name: str, total: int, unit: str) -> None:
+    wanted = main.get("resources", step, name)
+    given = main.given("resources", step, name)
+    if wanted <= total:
+        return
+    budget = "executor.local" if main.get("executor", "local", name) else "this machine's share"
+    default = "" if given else ", by default"
+    text = f"{step} asks for {wanted}{unit}{default}; the executor has only {total}{unit} ({budget})"
+    main.report(("resources", step, name), text)
+
+
+def check_folders(main: Checked, site: Site) -> None:
+    """What every procedure needs of a site is there, and what will be written can be."""
+    if not main.good("site", "base"):
+        return
+    trouble = not_a_folder(site.base)
+    if trouble:
+        main.report(("site", "base"), trouble)
+        return
+    if not os.path.lexists(site.paths.r0g):
+        check_folder(main, site, "r0")
+    for name in ("run_summary", "running_analysis", "numba_cache"):
+        _check_output(main, site, name)
+
+
+def check_folder(main: Checked, site: Site, name: str) -> None:
+    """A folder of the site exists."""
+    path = getattr(site.paths, name)
+    trouble = not_a_folder(path)
+    if trouble and _usable(main, name) and not _under_missing_base(site, path):
+        main.report(("site", "paths", name), trouble)
+
+
+def check_models(procedure: Checked, site: Site, models: Path) -> None:
+    """The folder of the random forests exists."""
+    trouble = not_a_folder(models)
+    if trouble and not _under_missing_base(site, models):
+        procedure.report(("dl2", "models"), trouble)
+
+
+def _under_missing_base(site: Site, path: Path) -> bool:
+    """Whether the missing base, already reported, says it all."""
+    return path.is_relative_to(site.base) and not os.path.isdir(site.base)  # noqa: PTH112
+
+
+def _check_output(main: Checked, site: Site, name: str) -> None:
+    trouble = not_writable(getattr(site.paths, name))
+    if trouble and _usable(main, name):
+        main.report(("site", "paths", name), trouble)
+
+
+def _usable(main: Checked, name: str) -> bool:
+    return main.good("site", "paths", name) and main.good("site", "base")
+
+
+def check_site_for(main: Checked, site: Site, procedure: Mapping[str, Any]) -> None:
+    """What this procedure needs of the site is there."""
+    if procedure["gain_selection"]["enabled"]:
+        _check_output(main, site, "r0g")
+    if procedure["fake"] is not None:
+        return
+    check_folder(main, site, "drive")
+    if procedure["calibration"]["time"]["source"] == "site":
+        check_folder(main, site, "time_calibration")
+    if procedure["calibration"]["charge"]["systematics"]:
+        check_folder(main, site, "systematics")
+
+
+def check_together(procedure: Checked) -> None:
+    """Settings of a procedure that contradict each other."""
+    for broken, key, text in (
+        (
+            _flatfield_range(procedure),
+            ("calibration", "charge", "min_flatfield_adc"),
+            "must be below max_flatfield_adc",
+        ),
+        (
+            _no_models(procedure),
+            ("dl2", "models"),
+            "is needed where dl2.enabled is true: the folder of the random forests",
+        ),
+        (_unmerged_dl2(procedure), ("merge", "dl1"), "must be true where dl2.enabled is: DL2 is made of merged files"),
+        (_blind_longterm(procedure), ("longterm", "enabled"), "needs datacheck.enabled: true (or set it to false)"),
+        (_idle_tailcuts(procedure), ("dl1ab", "tailcuts"), "has no effect where tailcuts.source is per_run"),
+    ):
+        if broken and procedure.good(*key):
+            procedure.report(key, text)
+    _check_tailcuts_twice(procedure)
+
+
+def _flatfield_range(procedure: Checked) -> bool:
+    charge = procedure.get("calibration", "charge")
+    return bool(charge["min_flatfield_adc"] >= charge["max_flatfield_adc"])
+
+
+def _no_models(procedure: Checked) -> bool:
+    real = procedure.get("fake") is None
+    return real and procedure.get("dl2", "enabled") and procedure.get("dl2", "models") is None
+
+
+def _unmerged_dl2(procedure: Checked) -> bool:
+    return procedure.get("dl2", "enabled") and not procedure.get("merge", "dl1")
+
+
+def _blind_longterm(procedure: Checked) -> bool:
+    return procedure.get("longterm", "enabled") and not procedure.get("datacheck", "enabled")
+
+
+def _idle_tailcuts(procedure: Checked) -> bool:
+    short = procedure.get("dl1ab", "tailcuts") or {}
+    per_run = procedure.get("tailcuts", "source") == "per_run"
+    return per_run and any(value is not None for value in short.values())
+
+
+def _check_tailcuts_twice(procedure: Checked) -> None:
+    short = procedure.get("dl1ab", "tailcuts") or {}
+    for name, value in short.items():
+        for cleaning in CLEANINGS:
+            key = ("dl1ab", "overrides", cleaning, name)
+            if value is not None and procedure.given(*key):
+                procedure.report(key, f"is set twice, here and as dl1ab.tailcuts.{name} (leave one out)")
+
+
+def check_cleaning(procedure: Checked, section: str, config: FrozenMapping) -> None:
+    """No boundary threshold above its picture threshold in a resolved lstchain configuration."""
+    for cleaning in CLEANINGS:
+        levels = config.get(cleaning)
+        if isinstance(levels, Mapping):
+            _check_levels(procedure, section, cleaning, levels)
+
+
+def _check_levels(procedure: Checked, section: str, cleaning: str, levels: Mapping[str, Any]) -> None:
+    picture, boundary = (levels.get(name) for name in THRESHOLDS)
+    if not (isinstance(picture, int | float) and isinstance(boundary, int | float)):
+        return
+    if boundary > picture:
+        key = _set_at(procedure, section, cleaning)
+        procedure.report(key, f"boundary_thresh {boundary} is above picture_thresh {picture} in {cleaning}")
+
+
+def _set_at(procedure: Checked, section: str, cleaning: str) -> Key:
+    """Where the file sets the thresholds; its configuration file if nowhere."""
+    for name in reversed(THRESHOLDS):
+        for key in ((section, "tailcuts", name), (section, "overrides", cleaning, name)):
+            if procedure.given(*key):
+                return key
+    return (section, "config")

@@ -1,0 +1,303 @@
+"""The configuration as the rest of osa_luigi sees it: frozen, complete, checked. Nothing downstream reads YAML.
+
+Fields are named as in the YAML files, sections are classes. An lstchain configuration (`config`) is here as its whole
+resolved content, overrides and short cuts included.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from osa_luigi.config.frozen import FrozenMapping
+
+Origins = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Folders of the site, absolute."""
+
+    r0: Path
+    r0g: Path
+    run_summary: Path
+    run_catalog: Path
+    drive: Path
+    time_calibration: Path
+    systematics: Path
+    pedestal_ids: Path | None
+    running_analysis: Path
+    numba_cache: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where we are, and where things lie; `base` is absolute."""
+
+    name: str
+    telescope: str
+    base: Path
+    paths: Paths
+
+
+@dataclass(frozen=True, slots=True)
+class LocalExecutor:
+    """The pool on this machine; None means as much as the machine gives."""
+
+    cores: int | None
+    memory_mb: int | None
+
+    def total_cores(self) -> int:
+        """Cores that jobs may use together."""
+        return self.cores or len(os.sched_getaffinity(0))
+
+    def total_memory_mb(self) -> int:
+        """Memory that jobs may use together, MB: 80 % of the machine's unless configured."""
+        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+        return self.memory_mb or machine * 8 // 10
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """What runs the jobs."""
+
+    type: str
+    local: LocalExecutor
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a job asks for: memory in MB, time limit in seconds."""
+
+    memory_mb: int
+    time_limit_s: float
+    cores: int
+
+
+@dataclass(frozen=True, slots=True)
+class MainConfig:
+    """A site's main file."""
+
+    path: Path
+    site: Site
+    procedures: tuple[Path, ...]
+    default_procedure: str | None
+    executor: Executor
+    resources: Mapping[str, Resources]
+    log_level: str
+    settings: FrozenMapping = field(repr=False, default_factory=FrozenMapping)
+    origins: Origins = field(repr=False, compare=False, default_factory=FrozenMapping)
+
+    def resources_for(self, step: str) -> Resources:
+        """What a job of a step asks for; KeyError for a step that does not exist."""
+        return self.resources[step]
+
+
+@dataclass(frozen=True, slots=True)
+class GainSelection:
+    """Raw to gain-selected raw data."""
+
+    enabled: bool
+    flatfield_heuristic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Drs4Baseline:
+    """The DRS4 baseline."""
+
+    max_events: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimeCalibration:
+    """The calibration of the sampling times; `source` is "site" or "pedcalib"."""
+
+    source: str
+    max_events: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeCalibration:
+    """The charge calibration (Cat-A); charges in ADC counts."""
+
+    filters: str
+    events_to_skip: int
+    sample_size: int
+    min_flatfield_adc: float
+    max_flatfield_adc: float
+    systematics: bool
+    flatfield_heuristic: bool | None
+    config: FrozenMapping
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The calibration of the night."""
+
+    look_back_days: int
+    drs4_baseline: Drs4Baseline
+    time: TimeCalibration
+    charge: ChargeCalibration
+
+
+@dataclass(frozen=True, slots=True)
+class R0ToDl1:
+    """Raw data to DL1a."""
+
+    config: FrozenMapping
+    default_trigger_type: str | None
+    flatfield_heuristic: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class CatB:
+    """The Cat-B calibration, per run."""
+
+    enabled: bool
+    sample_size: int
+    filters: str
+    config: FrozenMapping
+
+
+@dataclass(frozen=True, slots=True)
+class Tailcuts:
+    """Where the cleaning levels come from; `source` is "standard" or "per_run"."""
+
+    source: str
+
+    @property
+    def per_run(self) -> bool:
+        """Whether they are found from each run's noise."""
+        return self.source == "per_run"
+
+
+@dataclass(frozen=True, slots=True)
+class Dl1ab:
+    """DL1a to DL1b."""
+
+    config: FrozenMapping
+    images: bool
+    pedestal_cleaning: bool
+
+    @property
+    def picture_thresh(self) -> float:
+        """Charge of a pixel that starts an image, p.e. (where the levels are not found per run)."""
+        return self._threshold("picture_thresh")
+
+    @property
+    def boundary_thresh(self) -> float:
+        """Charge of a pixel at an image's edge, p.e. (where the levels are not found per run)."""
+        return self._threshold("boundary_thresh")
+
+    def _threshold(self, name: str) -> float:
+        section = "tailcuts_clean_with_pedestal_threshold" if self.pedestal_cleaning else "tailcut"
+        value: float = self.config[section][name]
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Datacheck:
+    """The datacheck, per subrun and run."""
+
+    enabled: bool
+    plots: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """One file per run out of its subruns'."""
+
+    dl1: bool
+    muons: bool
+    images: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dl2:
+    """DL1b to DL2; `models` is absolute, and set where `enabled`."""
+
+    enabled: bool
+    models: Path | None
+    config: FrozenMapping
+
+
+@dataclass(frozen=True, slots=True)
+class Longterm:
+    """The long-term check of the night's datachecks."""
+
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fake:
+    """Fake steps in the place of lstchain; patterns are ``step:unit`` in the manner of fnmatch."""
+
+    duration_s: float
+    size_kb: int
+    fail: tuple[str, ...]
+    die: tuple[str, ...]
+    corrupt: tuple[str, ...]
+    hang: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """How a production is made."""
+
+    path: Path
+    name: str
+    type: str
+    production_id: str
+    gain_selection: GainSelection
+    calibration: Calibration
+    r0_to_dl1: R0ToDl1
+    cat_b: CatB
+    tailcuts: Tailcuts
+    dl1ab: Dl1ab
+    datacheck: Datacheck
+    merge: Merge
+    dl2: Dl2
+    longterm: Longterm
+    fake: Fake | None
+    settings: FrozenMapping = field(repr=False, default_factory=FrozenMapping)
+    origins: Origins = field(repr=False, compare=False, default_factory=FrozenMapping)
+
+    def steps(self) -> frozenset[str]:
+        """The names of the steps that this procedure may run."""
+        return frozenset(used_steps(self.settings))
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A site and how to make a production there."""
+
+    main: MainConfig
+    procedure: Procedure
+
+    def __str__(self) -> str:
+        return f"{self.procedure.name} ({self.procedure.production_id}) at {self.main.site.name}"
+
+
+_ALWAYS = ("run_summary", "drs4_baseline", "charge_calibration", "r0_to_dl1", "dl1ab", "close")
+
+
+def used_steps(settings: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """The steps that a procedure with these (completed) settings may run."""
+    calibration = settings["calibration"]
+    time = calibration["time"]
+    assert isinstance(time, Mapping)
+    sometimes = {
+        "gain_selection": settings["gain_selection"]["enabled"],
+        "time_calibration": time["source"] == "pedcalib",
+        "cat_b": settings["cat_b"]["enabled"],
+        "tailcuts": settings["tailcuts"]["source"] == "per_run",
+        "datacheck": settings["datacheck"]["enabled"],
+        "run_datacheck": settings["datacheck"]["enabled"],
+        "merge_dl1": settings["merge"]["dl1"],
+        "merge_muons": settings["merge"]["muons"],
+        "dl2": settings["dl2"]["enabled"],
+        "longterm": settings["longterm"]["enabled"],
+    }
+    return [*_ALWAYS, *(step for step, used in sometimes.items() if used)]

@@ -1,0 +1,152 @@
+"""A configuration written out: complete, as YAML with origins, its scientific part, and what differs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from osa_luigi.config.frozen import thaw
+from osa_luigi.config.model import Configuration, Origins, Procedure
+from osa_luigi.config.problems import Key, dotted
+from osa_luigi.config.rules import SCIENTIFIC, Schema, is_section
+from osa_luigi.config.schema import PROCEDURE
+from osa_luigi.config.yamlfile import plain_scalar
+
+_CONFIGS = {
+    ("calibration", "charge"),
+    ("r0_to_dl1",),
+    ("cat_b",),
+    ("dl1ab",),
+    ("dl2",),
+}
+
+
+def expanded(configuration: Configuration) -> dict[str, Any]:
+    """The whole configuration as plain data, defaults filled in.
+
+    ``main`` and ``procedure`` are keyed as in the YAML files, with paths as written there; ``lstchain`` has the resolved
+    lstchain configuration of each section, ``production_id`` the id with versions put in.
+    """
+    procedure = configuration.procedure
+    return {
+        "production_id": procedure.production_id,
+        "main": thaw(configuration.main.settings),
+        "procedure": thaw(procedure.settings),
+        "lstchain": {dotted(section): thaw(_config(procedure, section)) for section in sorted(_CONFIGS)},
+    }
+
+
+def scientific(configuration: Configuration) -> dict[str, Any]:
+    """The settings that change what is in a product, as plain data in the procedure's sections.
+
+    ``config`` is the content of an lstchain configuration, with overrides and ``dl1ab.tailcuts`` already in it. The
+    telescope is there as ``telescope``; ``fake`` is None unless steps are faked.
+    """
+    procedure = configuration.procedure
+    result: dict[str, Any] = _scientific(PROCEDURE, procedure.settings, procedure, ())
+    return {"telescope": configuration.main.site.telescope, **result}
+
+
+def _scientific(schema: Schema, values: Mapping[str, Any], procedure: Procedure, key: Key) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for name, rule in schema.items():
+        value, here = values[name], (*key, name)
+        if key in _CONFIGS and name in ("overrides", "tailcuts"):
+            continue
+        if key in _CONFIGS and name == "config":
+            result[name] = thaw(_config(procedure, key))
+        elif is_section(rule):
+            part = None if value is None else _scientific(rule["schema"], value, procedure, here)
+            if part or rule["meta"]["optional"]:
+                result[name] = part
+        elif rule["meta"]["kind"] == SCIENTIFIC:
+            result[name] = thaw(value)
+    return result
+
+
+def _config(procedure: Procedure, section: Key) -> Mapping[str, Any]:
+    part: Any = procedure
+    for name in section:
+        part = getattr(part, str(name))
+    config: Mapping[str, Any] = part.config
+    return config
+
+
+def show(configuration: Configuration) -> str:
+    """The complete configuration as YAML; each value says where it comes from: ``file:line`` or ``default``."""
+    main, procedure = configuration.main, configuration.procedure
+    lines = [
+        f"# {configuration}",
+        "main:",
+        *_yaml(main.settings, main.origins, (), 1),
+        "procedure:",
+        *_yaml(procedure.settings, procedure.origins, (), 1),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _yaml(values: Mapping[str, Any], origins: Origins, key: Key, depth: int) -> Iterator[str]:
+    for name, value in values.items():
+        here = (*key, name)
+        head = f"{'  ' * depth}{scalar(name)}:"
+        if isinstance(value, Mapping) and value:
+            yield head
+            yield from _yaml(value, origins, here, depth + 1)
+        else:
+            yield f"{head} {scalar(value)}  # {origins.get(dotted(here), 'default')}"
+
+
+def scalar(value: Any) -> str:
+    """A value in one line of YAML."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(scalar(item) for item in value)}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{scalar(name)}: {scalar(item)}' for name, item in value.items())}}}"
+    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+        return ".inf" if value > 0 else "-.inf"
+    if isinstance(value, str) and _is_plain(value):
+        return value
+    return json.dumps(value)
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./$][A-Za-z0-9_./${}+:-]*")
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text can stand in YAML without quotes and still mean itself."""
+    return (
+        bool(_PLAIN.fullmatch(text))
+        and not text.endswith(":")
+        and isinstance(plain_scalar(text), str)
+        and "{" not in text
+    )
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What changed from one mapping to another, a line each: ``dl1ab.images: true → false``."""
+    return list(_differences(old, new, ()))
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any], key: Key) -> Iterator[str]:
+    for name in [*old, *(name for name in new if name not in old)]:
+        here = (*key, name)
+        before, after = old.get(name, _ABSENT), new.get(name, _ABSENT)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            yield from _differences(before, after, here)
+        elif thaw(before) != thaw(after) or isinstance(before, bool) is not isinstance(after, bool):
+            yield f"{dotted(here)}: {_brief(before)} → {_brief(after)}"
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "(not there)"
+
+
+_ABSENT = _Absent()
+
+
+def _brief(value: Any) -> str:
+    text = repr(value) if value is _ABSENT else scalar(value)
+    return text if len(text) <= 80 else text[:77] + "..."

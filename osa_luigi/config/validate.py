@@ -1,0 +1,203 @@
+"""A document against a schema: cerberus finds what is wrong, here it is said with file, line and a hint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from cerberus import Validator
+from cerberus.errors import ValidationError
+
+from osa_luigi.config.problems import Key, Position, Problems, suggestion
+from osa_luigi.config.rules import Schema, completed, is_section
+from osa_luigi.config.schema import MAIN, PROCEDURE
+from osa_luigi.config.yamlfile import Document
+
+TYPE_WORDS = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "dict": "'key: value' lines",
+    "list": "a list",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A document, its values with the defaults filled in, and the basket for what is wrong.
+
+    Wrong values are replaced by their defaults, so that checking can go on; `bad` has their keys.
+    """
+
+    document: Document
+    values: Mapping[str, Any]
+    problems: Problems
+    bad: frozenset[Key]
+
+    def get(self, *key: str) -> Any:
+        """The value at a key; None if a group on the way is absent."""
+        value: Any = self.values
+        for name in key:
+            value = None if value is None else value[name]
+        return value
+
+    def good(self, *key: str) -> bool:
+        """Whether nothing is wrong with a value, nor with a group around it."""
+        return not any(key[:length] in self.bad for length in range(1, len(key) + 1))
+
+    def given(self, *key: str) -> bool:
+        """Whether the file sets the key, well or badly."""
+        return self.document.has(key)
+
+    def report(self, key: Key, text: str) -> None:
+        """Note a problem with a value, at its place."""
+        self.problems.add(self.document.where(key), self.document.dotted(key), text)
+
+
+def check_main(document: Document, problems: Problems) -> Checked:
+    """Check a main file against its schema."""
+    return _check(document, MAIN, _validator("main"), problems)
+
+
+def check_procedure(document: Document, problems: Problems) -> Checked:
+    """Check a procedure against its schema."""
+    return _check(document, PROCEDURE, _validator("procedure"), problems)
+
+
+@cache
+def _validator(name: str) -> Validator:
+    return Validator(MAIN if name == "main" else PROCEDURE)
+
+
+def _check(document: Document, schema: Schema, validator: Validator, problems: Problems) -> Checked:
+    validator.validate(document.value, normalize=False)
+    bad: set[Key] = set()
+    for error in _flat(validator._errors):
+        key = tuple(error.document_path)
+        bad.add(key)
+        position, text = _described(error, key, document, schema)
+        problems.add(position, document.dotted(key), text)
+    values = completed(schema, _without(document.value, bad))
+    return Checked(document, values, problems, frozenset(bad))
+
+
+def _flat(errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
+    for error in errors:
+        if error.child_errors:
+            yield from _flat(error.child_errors)
+        else:
+            yield error
+
+
+def _without(value: Any, bad: set[Key], key: Key = ()) -> Any:
+    """A copy of the value without its bad parts."""
+    if isinstance(value, dict):
+        items = ((name, item, (*key, name)) for name, item in value.items())
+        return {name: _without(item, bad, path) for name, item, path in items if path not in bad}
+    if isinstance(value, list):
+        return [item for index, item in enumerate(value) if (*key, index) not in bad]
+    return value
+
+
+def _described(error: ValidationError, key: Key, document: Document, schema: Schema) -> tuple[Position, str]:
+    if error.rule is None:
+        known = _known_at(schema, key[:-1])
+        return document.where_name(key), f"unknown key {suggestion(str(key[-1]), known)}"
+    describe = _MESSAGES.get(error.rule, _other)
+    return document.where(key), describe(error, _rule_at(schema, key))
+
+
+def _rule_at(schema: Schema, key: Key) -> Schema:
+    """The rule of a key; for an element of a list, the list's."""
+    rule: Schema = {"type": "dict", "schema": schema, "meta": {}}
+    for part in key:
+        if isinstance(part, int):
+            break
+        rule = rule["schema"][part]
+    return rule
+
+
+def _known_at(schema: Schema, key: Key) -> list[str]:
+    rule = _rule_at(schema, key)
+    return list(rule["schema"]) if is_section(rule) else []
+
+
+def shown(value: object) -> str:
+    """A value as the operator wrote it, cut short."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list):
+        return "a list" if isinstance(value, list) else "'key: value' lines"
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _type(error: ValidationError, rule: Schema) -> str:
+    wanted = TYPE_WORDS[error.constraint]
+    text = f"must be {wanted}, not {shown(error.value)}"
+    if error.constraint == "string" and isinstance(error.value, int | float):
+        return f'{text} (put it in quotes: "{shown(error.value)}")'
+    if error.constraint == "boolean" and str(error.value).lower() in ("yes", "no", "on", "off"):
+        word = "true" if str(error.value).lower() in ("yes", "on") else "false"
+        return f"{text} (write {word})"
+    if error.constraint in ("integer", "number") and isinstance(error.value, str):
+        return f"{text} (a number stands without quotes and unit)"
+    return text
+
+
+def _nullable(error: ValidationError, rule: Schema) -> str:
+    wanted = TYPE_WORDS["string" if isinstance(error.document_path[-1], int) else rule["type"]]
+    return f"must be {wanted}, not empty (leave the key out for its default)"
+
+
+def _allowed(error: ValidationError, rule: Schema) -> str:
+    if error.value in rule["meta"].get("later", ()):
+        return f"{shown(error.value)} is not available yet (use {' or '.join(error.constraint)})"
+    choices = ", ".join(error.constraint)
+    return f"must be one of {choices}; not {shown(error.value)}"
+
+
+def _regex(error: ValidationError, rule: Schema) -> str:
+    return f"{shown(error.value)} will not do: {rule['meta'].get('hint', error.constraint)}"
+
+
+def _required(error: ValidationError, rule: Schema) -> str:
+    return f"is missing: {rule['meta']['doc']}"
+
+
+def _unit(rule: Schema) -> str:
+    unit = rule["meta"].get("unit")
+    return f" {unit}" if unit else ""
+
+
+def _min(error: ValidationError, rule: Schema) -> str:
+    return f"must be at least {error.constraint}{_unit(rule)}, not {shown(error.value)}"
+
+
+def _minlength(error: ValidationError, rule: Schema) -> str:
+    return "must not be empty"
+
+
+def _check_with(error: ValidationError, rule: Schema) -> str:
+    return str(error.info[0])
+
+
+def _other(error: ValidationError, rule: Schema) -> str:
+    return f"breaks the rule {error.rule}: {error.constraint}"
+
+
+_MESSAGES: dict[str, Callable[[ValidationError, Schema], str]] = {
+    "type": _type,
+    "nullable": _nullable,
+    "allowed": _allowed,
+    "regex": _regex,
+    "required": _required,
+    "min": _min,
+    "minlength": _minlength,
+    "check_with": _check_with,
+}

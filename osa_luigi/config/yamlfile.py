@@ -1,0 +1,285 @@
+"""YAML files with the line and column of every key and value.
+
+The events of ruamel's parser are put together here, because composing hides what an operator has to be told: a
+duplicate key, an anchor, a tag, a second document. Plain words mean what the core schema of YAML 1.2 says: ``no`` and
+``2024-11-15`` are texts, ``012`` is twelve.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml import events as ev
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.reader import ReaderError
+
+from osa_luigi.config.problems import Key, Position, Problems, dotted
+
+MAX_DEPTH = 40
+MAX_BYTES = 4_000_000
+
+_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SPECIAL_FLOAT = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The content of a YAML file, or of a mapping within it, with positions.
+
+    `value` is plain data; `keys` and `values` give the position of a key's name and of its value, by full path from
+    the top of the file; `root` is where `value` stands in the file.
+    """
+
+    path: Path
+    value: dict[str, Any]
+    keys: Mapping[Key, Position] = field(default_factory=dict)
+    values: Mapping[Key, Position] = field(default_factory=dict)
+    root: Key = ()
+
+    def where(self, key: Key) -> Position:
+        """The position of a value, or of the nearest mapping around it that the file holds."""
+        return self._nearest(self.values, key)
+
+    def where_name(self, key: Key) -> Position:
+        """The position of a key's name, or the nearest one around it."""
+        return self._nearest(self.keys, key)
+
+    def has(self, key: Key) -> bool:
+        """Whether the file itself sets this key."""
+        return self.root + key in self.values
+
+    def dotted(self, key: Key) -> str:
+        """The key's full name in the file."""
+        return dotted(self.root + key)
+
+    def part(self, key: Key) -> Document:
+        """The mapping at `key` as a document of its own."""
+        value: Any = self.value
+        for step in key:
+            value = value[step]
+        return Document(self.path, value, self.keys, self.values, self.root + key)
+
+    def _nearest(self, positions: Mapping[Key, Position], key: Key) -> Position:
+        full = self.root + key
+        for length in range(len(full), -1, -1):
+            found = positions.get(full[:length]) or self.values.get(full[:length])
+            if found:
+                return found
+        return Position(self.path)
+
+
+def load_yaml(path: Path) -> Document:
+    """Read a YAML file whose top is a mapping.
+
+    Raises
+    ------
+    ConfigurationError
+        Whatever is wrong with it: missing, a directory, not UTF-8, empty, a syntax error, a duplicate key.
+    """
+    problems = Problems()
+    document = read_yaml(Path(path), problems)
+    problems.raise_if_any()
+    assert document is not None
+    return document
+
+
+def read_yaml(path: Path, problems: Problems) -> Document | None:
+    """As `load_yaml`, but what is wrong goes into `problems`; None if nothing could be read."""
+    text = read_text(path, problems)
+    if text is None:
+        return None
+    builder = _Builder(path, problems)
+    try:
+        value = builder.build(_events(path, text))
+    except _UnreadableError as error:
+        problems.add(error.position, "", error.text)
+        return None
+    if isinstance(value, dict):
+        return Document(path, value, builder.keys, builder.values)
+    problems.add(Position(path, 1, 1), "", _not_a_mapping(value))
+    return None
+
+
+def read_text(path: Path, problems: Problems) -> str | None:
+    """A file as UTF-8 text; None, with a problem noted, when it cannot be had."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        problems.add(Position(path), "", "no such file")
+    except IsADirectoryError:
+        problems.add(Position(path), "", "is a directory, a file is expected")
+    except (OSError, ValueError) as error:
+        problems.add(Position(path), "", f"cannot be read: {getattr(error, 'strerror', None) or error}")
+    else:
+        return _decoded(path, data, problems)
+    return None
+
+
+def _decoded(path: Path, data: bytes, problems: Problems) -> str | None:
+    if len(data) > MAX_BYTES:
+        problems.add(Position(path), "", f"is no configuration file: {len(data)} bytes")
+        return None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        problems.add(Position(path, line, column), "", "is not UTF-8 text (save the file as UTF-8)")
+        return None
+
+
+class _UnreadableError(Exception):
+    """A syntax error: what follows it in the file cannot be understood."""
+
+    def __init__(self, position: Position, text: str) -> None:
+        super().__init__(text)
+        self.position = position
+        self.text = text
+
+
+def _events(path: Path, text: str) -> Iterator[ev.Event]:
+    """The parser's events; any failure becomes _UnreadableError with its place."""
+    try:
+        yield from YAML(typ="safe", pure=True).parse(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        position = Position(path, mark.line + 1, mark.column + 1) if mark else Position(path)
+        raise _UnreadableError(position, _syntax_message(error)) from None
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        column = error.position - text.rfind("\n", 0, error.position)
+        message = "a control character, which YAML does not allow"
+        raise _UnreadableError(Position(path, line, column), message) from None
+    except Exception as error:  # ruamel lets ValueError and others out for a few malformed escapes
+        raise _UnreadableError(Position(path), f"cannot be read as YAML: {error}") from None
+
+
+def _syntax_message(error: MarkedYAMLError) -> str:
+    said = error.problem or error.context or "cannot be understood"
+    if "'\\t'" in said:
+        return "a tab, which YAML does not allow here (indent with spaces)"
+    return f"not valid YAML: {said}"
+
+
+def _not_a_mapping(value: object) -> str:
+    if value is None:
+        return "the file is empty"
+    kind = "a list" if isinstance(value, list) else "a single value"
+    return f"'key: value' lines are expected at the top of the file, not {kind}"
+
+
+class _Builder:
+    """Puts events together to plain data, noting positions and what our files must not hold."""
+
+    def __init__(self, path: Path, problems: Problems) -> None:
+        self.path = path
+        self.problems = problems
+        self.keys: dict[Key, Position] = {}
+        self.values: dict[Key, Position] = {}
+
+    def build(self, events: Iterator[ev.Event]) -> Any:
+        """The first document's content; None for an empty file."""
+        value: Any = None
+        documents = 0
+        for event in events:
+            if isinstance(event, ev.DocumentStartEvent):
+                documents += 1
+                self._check_start(event, documents)
+            elif isinstance(event, ev.NodeEvent):
+                value = self._node(event, events, ())
+        return value
+
+    def _check_start(self, event: ev.DocumentStartEvent, documents: int) -> None:
+        if documents > 1:
+            raise _UnreadableError(self._position(event), "a second document ('---'): a file holds one")
+        version = event.version
+        if version is not None and tuple(version) != (1, 2):
+            raise _UnreadableError(self._position(event), "a %YAML directive: files are read as YAML 1.2")
+
+    def _node(self, event: ev.Event, events: Iterator[ev.Event], key: Key) -> Any:
+        position = self._position(event)
+        self.values[key] = position
+        self._check_node(event, position, key)
+        if len(key) > MAX_DEPTH:
+            raise _UnreadableError(position, f"nested more than {MAX_DEPTH} levels deep")
+        if isinstance(event, ev.MappingStartEvent):
+            return self._mapping(events, key)
+        if isinstance(event, ev.SequenceStartEvent):
+            return self._sequence(events, key)
+        return self._scalar(event, position, key)
+
+    def _check_node(self, event: ev.Event, position: Position, key: Key) -> None:
+        name = dotted(key)
+        if isinstance(event, ev.AliasEvent) or getattr(event, "anchor", None) is not None:
+            self.problems.add(position, name, "anchors and aliases (&, *) are not supported (write it out)")
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            self.problems.add(position, name, f"tags (!) are not supported: {tag}")
+
+    def _mapping(self, events: Iterator[ev.Event], key: Key) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for event in events:
+            if isinstance(event, ev.MappingEndEvent):
+                break
+            name = self._key_name(event)
+            self._note_key(key, name, self._position(event), name in result)
+            result[name] = self._node(next(events), events, (*key, name))
+        return result
+
+    def _key_name(self, event: ev.Event) -> str:
+        if isinstance(event, ev.ScalarEvent):
+            return str(event.value)
+        raise _UnreadableError(self._position(event), "a key must be a plain word")
+
+    def _note_key(self, parent: Key, name: str, position: Position, seen: bool) -> None:
+        key = (*parent, name)
+        if seen:
+            first = self.keys[key].line
+            self.problems.add(position, dotted(key), f"the key is there twice (first in line {first})")
+        self.keys[key] = position
+
+    def _sequence(self, events: Iterator[ev.Event], key: Key) -> list[Any]:
+        result: list[Any] = []
+        for event in events:
+            if isinstance(event, ev.SequenceEndEvent):
+                break
+            result.append(self._node(event, events, (*key, len(result))))
+        return result
+
+    def _scalar(self, event: ev.Event, position: Position, key: Key) -> Any:
+        if not isinstance(event, ev.ScalarEvent):
+            return None
+        text = str(event.value)
+        if event.style or not event.implicit[0]:
+            return text
+        try:
+            return plain_scalar(text)
+        except ValueError as error:
+            self.problems.add(position, dotted(key), f"not a usable number: {error}")
+            return None
+
+    def _position(self, event: ev.Event) -> Position:
+        mark = event.start_mark
+        return Position(self.path, mark.line + 1, mark.column + 1)
+
+
+def plain_scalar(text: str) -> bool | int | float | str | None:
+    """What an unquoted word means, by the core schema of YAML 1.2 (yaml.org/spec/1.2.2, 10.3.2)."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+    if _FLOAT.fullmatch(text) or _SPECIAL_FLOAT.fullmatch(text):
+        return float(text.replace(".", "", 1) if text.lower().endswith(("inf", "nan")) else text)
+    return text
