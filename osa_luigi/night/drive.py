@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 from osa_luigi.errors import NightError
 from osa_luigi.night.model import Pointing
+from osa_luigi.night.names import BENDING_LOG, DRIVE_LOG
 
 MARGIN = 60
 """Seconds taken before and after a run, for interpolation and clock differences."""
@@ -27,27 +29,24 @@ class DriveLog:
 
     @classmethod
     def read(cls, path: Path) -> DriveLog:
-        """
+        """A drive log, and the bending corrections beside it if there are any: lstchain takes both.
+
         Raises
         ------
         NightError
-            The file cannot be read.
+            A file cannot be read.
         """
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise NightError(
-                f"{path}: cannot read the drive log ({error.strerror or error}): check it and observe again"
-            ) from error
-        stamped = sorted((stamp, line) for line in content.splitlines() if (stamp := _stamp(line)) is not None)
+        bending = path.with_name(path.name.replace(DRIVE_LOG.prefix, BENDING_LOG.prefix))
+        lines = [line for log in dict.fromkeys((path, bending)) for line in _lines(log, optional=log != path)]
+        stamped = sorted((stamp, line) for line in lines if (stamp := _stamp(line)) is not None)
         return cls(path.name, tuple(stamp for stamp, _ in stamped), tuple(line for _, line in stamped))
 
     def pointing(self, start: int, next_start: int | None) -> Pointing:
         """The lines that a run uses.
 
         The interval goes on to the start of the next run. While that is not known, or the log has not
-        come so far, it ends with the start of the run itself: the log still grows, and by that a run's
-        pointing must not change more often than once.
+        come so far, it ends with the start of the run itself: the log still grows, and a run's
+        pointing must not change with every line of it.
 
         Parameters
         ----------
@@ -68,8 +67,22 @@ def unix_seconds(run_start: int) -> int | None:
     return run_start // 10**9 - TAI_MINUS_UTC if run_start > 0 else None
 
 
+def _lines(path: Path, *, optional: bool) -> list[bytes]:
+    """The finished lines: the last one may be half written."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        if optional and isinstance(error, FileNotFoundError):
+            return []
+        raise NightError(
+            f"{path}: cannot read the drive log ({error.strerror or error}): check it and observe again"
+        ) from error
+    return content[: content.rfind(b"\n") + 1].splitlines()
+
+
 def _stamp(line: bytes) -> float | None:
     try:
-        return float(line.split(maxsplit=1)[0])
+        stamp = float(line.split(maxsplit=1)[0])
     except (ValueError, IndexError):
         return None
+    return stamp if isfinite(stamp) else None

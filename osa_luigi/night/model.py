@@ -158,14 +158,13 @@ class Subrun:
         missing = self.missing_streams
         if not missing:
             return None
+        which = f"stream{'s' * (len(missing) > 1)} {', '.join(map(str, missing))}"
         if self.files:
-            which = f"stream{'s' * (len(missing) > 1)} {', '.join(map(str, missing))}"
+            which += f" in {self.files[0].path.parent}"
         else:
             which = "all its raw files"
-        where = f" in {self.files[0].path.parent}" if self.files else ""
         return (
-            f"{self.label} lacks {which}{where}: wait for the transfer and observe again, "
-            "or discard the subrun with a reason"
+            f"{self.label} lacks {which}: wait for the transfer and observe again, or discard the subrun with a reason"
         )
 
 
