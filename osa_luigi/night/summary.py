@@ -89,7 +89,7 @@ def _check_run_types(path: Path, table: Ecsv) -> None:
 
 
 def _row(path: Path, cells: Mapping[str, Json], remedy: str) -> SummaryRow:
-    values = {**ADDED_COLUMNS, **cells}
+    values = {**cells, **{name: default for name, default in ADDED_COLUMNS.items() if name not in cells}}
 
     def number(column: str) -> int:
         return integer(values, column, path=path, what=_WHAT, remedy=remedy)

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from osa_luigi.errors import NightError
 from osa_luigi.night import compact, night_bounds, observation_date, parse_date
 
+EARLIEST, LATEST = datetime.fromisoformat("1970-01-02"), datetime.fromisoformat("2100-01-01")
+
 
 @given(st.dates())
 def test_both_forms_round_trip(day):
@@ -69,7 +71,7 @@ def test_observation_date_is_the_evenings(instant, expected):
     assert observation_date(instant) == expected
 
 
-@given(st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1), timezones=st.just(UTC)))
+@given(st.datetimes(EARLIEST, LATEST, timezones=st.just(UTC)))
 def test_every_instant_is_within_its_night(instant):
     begin, end = night_bounds(observation_date(instant))
     assert begin <= instant < end
