@@ -1,7 +1,7 @@
 """Names of the products, as LST-1's sites know them, and the tree below a production's folder.
 
-The production's folder is ``running_analysis/<YYYYMMDD>/<production id>``; everything here is relative to it. Names follow the
-tree that today's onsite analysis leaves (one place for each product), so that publication is a matter of links.
+The production's folder is ``running_analysis/<YYYYMMDD>/<production id>``; everything here is relative to it. Names follow
+the tree that today's onsite analysis leaves (one place for each product), so that publication is a matter of links.
 """
 
 from __future__ import annotations

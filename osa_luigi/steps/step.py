@@ -57,11 +57,8 @@ class Command:
         """The same as lines of shell, to be run in an empty folder."""
         folders = sorted({*self.folders, *(link.parent for link in self.links)} - {Path()})
         lines = [f"mkdir -p {shlex.join(map(str, folders))}"] if folders else []
-        lines += [
-            f"ln -s {shlex.quote(str(target))} {shlex.quote(str(link))}"
-            for link, target in self.links.items()
-        ]
-        lines.append(shlex.join([self.tool.command, *self.arguments]))
+        lines += [f"ln -s {shlex.quote(str(target))} {shlex.quote(str(link))}" for link, target in self.links.items()]
+        lines.append(f"{self.tool.command} {shlex.join(self.arguments)}")
         return "\n".join(lines)
 
 

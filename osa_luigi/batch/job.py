@@ -1,0 +1,99 @@
+"""What an executor runs and what it tells: jobs and events, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from osa_luigi.steps.call import Needs, StepCall
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Steps that one process runs in order.
+
+    Parameters
+    ----------
+    name
+        The luigi task's id: unique, and what the web page shows.
+    production
+        The production's folder.
+    calls
+        What the job is for, in order; the job is done when their products are there.
+    riders
+        What comes along once the job is done, at low priority; its failure is told, but holds nothing back.
+    after
+        Names of riders (``<step>.<unit>``) of other jobs that must have ended, well or not, before this job starts.
+    priority
+        Higher first.
+    """
+
+    name: str
+    production: Path
+    calls: tuple[StepCall, ...]
+    riders: tuple[StepCall, ...] = ()
+    after: tuple[str, ...] = ()
+    priority: int = 0
+
+    @property
+    def needs(self) -> Needs:
+        """What the largest of its calls may use, and the time of all."""
+        return Needs(
+            memory_mb=max(call.needs.memory_mb for call in self.calls),
+            cores=max(call.needs.cores for call in self.calls),
+            time_limit_s=sum(call.needs.time_limit_s for call in self.calls),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The job in JSON's own types."""
+        return {
+            "name": self.name,
+            "production": str(self.production),
+            "calls": [call.as_json() for call in self.calls],
+            "riders": [call.as_json() for call in self.riders],
+            "after": list(self.after),
+            "priority": self.priority,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Job:
+        """The job that `as_json` described."""
+        return cls(
+            name=data["name"],
+            production=Path(data["production"]),
+            calls=tuple(StepCall.from_json(call) for call in data["calls"]),
+            riders=tuple(StepCall.from_json(call) for call in data["riders"]),
+            after=tuple(data["after"]),
+            priority=data["priority"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What an executor tells.
+
+    Parameters
+    ----------
+    job
+        Name of the job.
+    kind
+        ``step`` (a call started), ``made`` (a call ended well), ``failed`` (a call ended badly), then ``done`` or ``given up``
+        for the job as a whole; ``rider failed`` for what came along.
+    call
+        ``<step>.<unit>``, where the event is of a call.
+    text
+        For people: the reason of a failure.
+    log
+        Path of the attempt's log, if there is one.
+    record
+        The attempt's exit record.
+    """
+
+    job: str
+    kind: str
+    call: str = ""
+    text: str = ""
+    log: str = ""
+    record: Mapping[str, Any] = field(default_factory=dict)

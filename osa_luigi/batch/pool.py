@@ -1,0 +1,212 @@
+"""The process behind the local executor: imports lstchain once, and forks each job of the night.
+
+``python -m osa_luigi.batch.pool`` reads jobs as lines of JSON on standard input and writes events to standard output. It ends, with
+everything that it forked, when its standard input closes or the process that started it dies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import selectors
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from osa_luigi.batch.job import Event, Job
+from osa_luigi.batch.queueing import Budget, Queue
+from osa_luigi.products.production import Production
+from osa_luigi.runner.attempt import Result
+from osa_luigi.runner.leg import run_calls, warm_up
+from osa_luigi.runner.lifeline import die_with, die_with_every_parent
+from osa_luigi.steps.call import StepCall
+
+RIDER_PRIORITY = -100
+LINE_LIMIT = 4000
+"""Characters of a message that an event carries; the whole is in the log."""
+
+
+@dataclass(slots=True)
+class _Child:
+    """A forked process that runs one job."""
+
+    ticket: int
+    job: Job
+    riding: bool
+    pid: int
+    handle: int
+    pipe: int
+    said: bytes = b""
+    failure: str = ""
+
+
+class Pool:
+    """One loop: take jobs, start what fits, pass on what the children say, reap them."""
+
+    def __init__(self, budget: Budget, cache: Path, output: int) -> None:
+        self._queue = Queue(budget)
+        self._cache = cache
+        self._output = output
+        self._selector = selectors.DefaultSelector()
+        self._children: dict[int, _Child] = {}
+        self._failed: dict[str, str] = {}
+        self._input = b""
+
+    def serve(self, descriptor: int) -> None:
+        """Until the input closes."""
+        self._selector.register(descriptor, selectors.EVENT_READ, None)
+        while True:
+            self._start()
+            for key, _ in self._selector.select():
+                if key.data is not None:
+                    self._listen(key.data, ended=key.fd == key.data.handle)
+                elif not self._take(descriptor):
+                    return
+
+    def _take(self, descriptor: int) -> bool:
+        block = os.read(descriptor, 1 << 20)
+        *lines, self._input = (self._input + block).split(b"\n")
+        for line in lines:
+            self._queue.add(Job.from_json(json.loads(line)))
+        return bool(block)
+
+    def _start(self) -> None:
+        while (chosen := self._queue.next()) is not None:
+            ticket, job, riding = chosen
+            if reason := self._failed_before(job):
+                self._queue.end(ticket)
+                self._tell(Event(job.name, "rider failed" if riding else "given up", text=reason))
+                continue
+            warm_up(job.calls, self._cache)
+            self._fork(ticket, job, riding)
+
+    def _failed_before(self, job: Job) -> str:
+        """Why a call of this job would fail again: it did in this very pool, with the same step key."""
+        return next((reason for call in job.calls if (reason := self._failed.get(_ident(call)))), "")
+
+    def _fork(self, ticket: int, job: Job, riding: bool) -> None:
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        pid = os.fork()
+        if pid == 0:
+            os.close(reading)
+            os._exit(_run(job, writing))
+        os.close(writing)
+        child = _Child(ticket, job, riding, pid, os.pidfd_open(pid), reading)
+        self._children[pid] = child
+        self._selector.register(child.handle, selectors.EVENT_READ, child)
+        self._selector.register(child.pipe, selectors.EVENT_READ, child)
+
+    def _listen(self, child: _Child, *, ended: bool) -> None:
+        if child.pid not in self._children:
+            return
+        self._pass_on(child)
+        if ended:
+            self._reap(child)
+
+    def _pass_on(self, child: _Child) -> None:
+        try:
+            while block := os.read(child.pipe, 1 << 16):
+                child.said += block
+        except BlockingIOError:
+            pass
+        *lines, child.said = child.said.split(b"\n")
+        for line in lines:
+            event = Event(**json.loads(line))
+            if event.kind == "failed":
+                child.failure = event.text
+                self._failed[f"{event.call} {event.record.get('key', '')}"] = event.text
+            self._tell(event)
+
+    def _reap(self, child: _Child) -> None:
+        for descriptor in (child.handle, child.pipe):
+            self._selector.unregister(descriptor)
+            os.close(descriptor)
+        _, status = os.waitpid(child.pid, 0)
+        del self._children[child.pid]
+        self._queue.end(child.ticket)
+        code = os.waitstatus_to_exitcode(status)
+        if code == 0:
+            self._succeed(child)
+        else:
+            reason = child.failure or f"{child.job.name}: its process ended with {code}; run the night again"
+            self._tell(Event(child.job.name, "rider failed" if child.riding else "given up", text=reason))
+
+    def _succeed(self, child: _Child) -> None:
+        if child.riding:
+            return
+        for rider in child.job.riders:
+            self._queue.add(replace(child.job, calls=(rider,), riders=(), priority=RIDER_PRIORITY), riding=True)
+        self._tell(Event(child.job.name, "done"))
+
+    def _tell(self, event: Event) -> None:
+        _write(self._output, asdict(replace(event, text=event.text[:LINE_LIMIT])))
+
+    def end(self) -> None:
+        """Kill what runs; each child takes its own children along."""
+        for child in self._children.values():
+            os.kill(child.pid, signal.SIGKILL)
+
+
+def _ident(call: StepCall) -> str:
+    return f"{call.name} {call.key}"
+
+
+def _run(job: Job, writing: int) -> int:
+    """In the child: run the job's calls, telling of each."""
+
+    def report(call: StepCall, result: Result | None) -> None:
+        _write(writing, asdict(_event(job, call, result)))
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return 0 if run_calls(Production(job.production), job.calls, report) else 1
+    except BaseException as error:
+        # A defect of ours: say it, rather than die silently between two forks.
+        reason = f"{job.name}: {type(error).__name__}: {error}"
+        _write(writing, asdict(Event(job.name, "failed", text=reason[:LINE_LIMIT])))
+        return 1
+
+
+def _event(job: Job, call: StepCall, result: Result | None) -> Event:
+    if result is None:
+        return Event(job.name, "step", call.name)
+    kind = "made" if result.good else "failed"
+    record = {**result.record, "key": call.key, "outcome": result.outcome}
+    return Event(job.name, kind, call.name, result.reason[:LINE_LIMIT], str(result.log or ""), record)
+
+
+def _write(descriptor: int, message: Mapping[str, Any]) -> None:
+    data = json.dumps(message).encode() + b"\n"
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def main() -> None:
+    """``python -m osa_luigi.batch.pool``."""
+    parser = argparse.ArgumentParser(description="Run jobs on this machine; for the local executor, not for people")
+    parser.add_argument("--cores", type=int, required=True)
+    parser.add_argument("--memory-mb", type=int, required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    asked = parser.parse_args()
+    die_with(asked.parent)
+    die_with_every_parent()
+    # Ctrl-C in a terminal goes to every process of the group; the engine decides what ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    output = os.dup(1)
+    os.dup2(2, 1)  # what an import prints must not look like an event
+    sys.stdout = sys.stderr
+    pool = Pool(Budget(asked.cores, asked.memory_mb), asked.cache, output)
+    try:
+        pool.serve(0)
+    finally:
+        pool.end()
+
+
+if __name__ == "__main__":
+    main()

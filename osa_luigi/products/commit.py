@@ -1,0 +1,89 @@
+"""The commit: the one moment from which a product counts.
+
+Outputs wait in the attempt's scratch folder, verified and on the disk. The receipt that names them is hard-linked to its
+final name: that either happens or not, and only once, however many copies of the attempt race (a batch system may run a job
+twice, and a step may have three outputs, so renaming each by itself would not do). Then the outputs are moved; whoever comes later
+finishes a move that was interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from osa_luigi.products.production import Production, sync_folder
+from osa_luigi.products.receipt import Receipt
+
+RECEIPT = "receipt.json"
+
+
+def commit(production: Production, receipt: Receipt, scratch: Path) -> bool:
+    """Make a receipt count, and move the outputs that it names to their places.
+
+    Parameters
+    ----------
+    production
+        Where the products go.
+    receipt
+        Names the outputs; they are complete and on the disk.
+    scratch
+        The attempt's folder, on the production's file system.
+
+    Returns
+    -------
+    bool
+        False if another attempt committed first; the caller's outputs are then of no use.
+    """
+    target = receipt_path(production, receipt)
+    draft = scratch / RECEIPT
+    with draft.open("w") as file:
+        file.write(receipt.text())
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(scratch)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not link_exclusively(draft, target):
+        return False
+    finish_move(production, receipt)
+    return True
+
+
+def receipt_path(production: Production, receipt: Receipt) -> Path:
+    """The final name of a receipt."""
+    return production.receipts(receipt.unit) / f"{receipt.name}.{receipt.generation}.json"
+
+
+def link_exclusively(draft: Path, target: Path) -> bool:
+    """Hard-link a file to a name that nobody has yet; False if somebody has.
+
+    A network file system may answer "exists" to a link that it made (the reply was lost and the call repeated); the link count tells.
+    """
+    try:
+        target.hardlink_to(draft)
+    except FileExistsError:
+        return draft.samefile(target)
+    sync_folder(target.parent)
+    return True
+
+
+def finish_move(production: Production, receipt: Receipt) -> None:
+    """Move a committed receipt's outputs from the scratch folder to their places; repeatable, by anybody, at once."""
+    folders = {production.root / made.path.parent for made in receipt.outputs}
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    for made in receipt.outputs:
+        try:
+            (production.root / made.scratch).replace(production.root / made.path)
+        except FileNotFoundError:
+            continue  # moved already
+    for folder in folders:
+        sync_folder(folder)
+    for scratch in {_attempt_folder(production, made.scratch) for made in receipt.outputs}:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _attempt_folder(production: Production, inside: Path) -> Path:
+    """The attempt's scratch folder that holds a file: the first part below the scratch root."""
+    relative = (production.root / inside).relative_to(production.scratch)
+    return production.scratch / relative.parts[0]

@@ -1,0 +1,207 @@
+"""Receipts: what was made, from what, how, and where it lies.
+
+A receipt's file is ``<step>.<unit>.<generation>.json``. The highest generation counts. A product that was lost after its
+commit is made again under the next generation, so no receipt is ever changed or removed, and two that repair the same loss at once
+still end with one winner.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from osa_luigi.errors import ProductError
+from osa_luigi.products.identity import plain
+from osa_luigi.products.production import Production
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A file that an attempt made.
+
+    Parameters
+    ----------
+    role
+        As declared by the step.
+    path
+        Where it belongs, relative to the production's folder.
+    scratch
+        Where the attempt left it, relative to the production's folder; a committed move goes from here to `path`.
+    size
+        Bytes.
+    sha256
+        Hash of the bytes: integrity.
+    tables
+        Hash of the tables' content: equality (the same command gives equal tables in different bytes). Empty for files
+        without tables.
+    """
+
+    role: str
+    path: Path
+    scratch: Path
+    size: int
+    sha256: str
+    tables: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What really happened in the attempt that made a unit's products."""
+
+    step: str
+    unit: str
+    key: str
+    generation: int
+    settings: Mapping[str, Any]
+    inputs: tuple[Mapping[str, Any], ...]
+    outputs: tuple[Made, ...]
+    counts: Mapping[str, Any]
+    software: Mapping[str, str]
+    attempt: Mapping[str, Any] = field(default_factory=dict)
+    linked_from: str = ""
+
+    @property
+    def name(self) -> str:
+        """``r0_to_dl1.Run02008.0003``."""
+        return f"{self.step}.{self.unit}"
+
+    def text(self) -> str:
+        """The receipt's file."""
+        return json.dumps({"format": FORMAT, **plain(asdict(self))}, indent=1) + "\n"
+
+    def made(self, role: str) -> Made | None:
+        """The file of a role, if it was made."""
+        return next((item for item in self.outputs if item.role == role), None)
+
+
+class Presence(Enum):
+    """Whether the files that a receipt names are there."""
+
+    COMPLETE = "complete"
+    UNMOVED = "unmoved"
+    LOST = "lost"
+
+
+def read_receipt(path: Path) -> Receipt:
+    """Read one receipt.
+
+    Raises
+    ------
+    ProductError
+        If the file cannot be read as a receipt.
+    """
+    try:
+        data = json.loads(path.read_text())
+        outputs = tuple(
+            Made(**{**item, "path": Path(item["path"]), "scratch": Path(item["scratch"])}) for item in data["outputs"]
+        )
+        rest = {key: value for key, value in data.items() if key not in ("format", "outputs", "inputs")}
+        return Receipt(outputs=outputs, inputs=tuple(data["inputs"]), **rest)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ProductError(
+            f"{path}: not a receipt that this version can read ({error}). "
+            "Move the file aside and run again: the step is then made anew."
+        ) from error
+
+
+def current_receipt(production: Production, step: str, unit: str) -> Receipt | None:
+    """The receipt that counts for a step and unit, read from the disk now."""
+    folder = production.receipts(unit)
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return None
+    newest = _newest(names).get(f"{step}.{unit}")
+    return read_receipt(folder / newest) if newest else None
+
+
+def presence(production: Production, receipt: Receipt) -> Presence:
+    """Whether a receipt's files lie where they belong, or still in the scratch folder of a committed move."""
+    moved = [_is_there(production.root / made.path, made.size) for made in receipt.outputs]
+    if all(moved):
+        return Presence.COMPLETE
+    waiting = (
+        there or _is_there(production.root / made.scratch, made.size)
+        for there, made in zip(moved, receipt.outputs, strict=True)
+    )
+    return Presence.UNMOVED if all(waiting) else Presence.LOST
+
+
+class ReceiptBook:
+    """All receipts of a production as they are now, with the files they name: one `scandir` per folder, not a `stat` per file.
+
+    Planning asks tens of thousands of times whether something is done; on a parallel file system each `stat` is a round trip.
+    """
+
+    def __init__(self, production: Production) -> None:
+        self._production = production
+        self._newest: dict[str, Path] = {}
+        self._read: dict[str, Receipt] = {}
+        self._sizes: dict[Path, dict[str, int]] = {}
+        for folder in _folders(production.state / "receipts"):
+            for name, file in _newest(os.listdir(folder)).items():
+                self._newest[name] = folder / file
+
+    def receipt(self, name: str) -> Receipt | None:
+        """The receipt that counts for ``<step>.<unit>``."""
+        if name not in self._newest:
+            return None
+        if name not in self._read:
+            self._read[name] = read_receipt(self._newest[name])
+        return self._read[name]
+
+    def presence(self, receipt: Receipt) -> Presence:
+        """As `presence`, from the folders' listings."""
+        if all(self.size(made.path) == made.size for made in receipt.outputs):
+            return Presence.COMPLETE
+        return presence(self._production, receipt)
+
+    def size(self, path: Path) -> int | None:
+        """Size of a product in bytes, by its path relative to the production; `None` when it is not there."""
+        if path.parent not in self._sizes:
+            self._sizes[path.parent] = dict(_list_sizes(self._production.root / path.parent))
+        return self._sizes[path.parent].get(path.name)
+
+    def names(self) -> list[str]:
+        """All of ``<step>.<unit>`` that have a receipt."""
+        return sorted(self._newest)
+
+
+def _newest(files: list[str]) -> dict[str, str]:
+    best: dict[str, tuple[int, str]] = {}
+    for file in files:
+        name, _, generation = file.removesuffix(".json").rpartition(".")
+        if file.endswith(".json") and generation.isdigit():
+            best[name] = max(best.get(name, (0, "")), (int(generation), file))
+    return {name: file for name, (_, file) in best.items()}
+
+
+def _is_there(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False
+
+
+def _folders(root: Path) -> list[Path]:
+    try:
+        return sorted(Path(entry.path) for entry in os.scandir(root) if entry.is_dir())
+    except FileNotFoundError:
+        return []
+
+
+def _list_sizes(folder: Path) -> Iterator[tuple[str, int]]:
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_file():
+                    yield entry.name, entry.stat().st_size
+    except FileNotFoundError:
+        return

@@ -1,0 +1,359 @@
+"""The life of one attempt of a step: scratch folder → tool → verification → commit.
+
+Tool and verification each run in a forked child of their own. The verifying child opens files that a broken tool may have left,
+and its libraries may start threads: neither may harm the process that forks the next attempt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from osa_luigi.errors import ForeignProductError, KeyConflictError, NightError, OsaError, StepError, VerificationError
+from osa_luigi.products.commit import commit, finish_move
+from osa_luigi.products.digest import sha256, tables_digest
+from osa_luigi.products.production import Production, write_durably
+from osa_luigi.products.receipt import Made, Presence, Receipt, current_receipt, presence
+from osa_luigi.runner.environment import host
+from osa_luigi.runner.forked import Outcome, run_forked
+from osa_luigi.steps.behaviour import behaviour
+from osa_luigi.steps.call import StepCall
+from osa_luigi.steps.software import software
+from osa_luigi.steps.standing import Standing, difference, standing
+from osa_luigi.steps.step import Command, Step
+
+WORK = "work"
+REASON = "reason.txt"
+VERIFIED = "verified.json"
+VERIFY_LIMIT_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an attempt ended.
+
+    Parameters
+    ----------
+    name
+        ``<step>.<unit>``.
+    outcome
+        ``made``: committed; ``present``: it was there already; ``outrun``: another attempt committed the same first;
+        ``failed``.
+    reason
+        For a failure: what was wrong, where, what to do next.
+    log
+        What the attempt printed; ``None`` if nothing ran.
+    record
+        The exit record as written beside the production.
+    """
+
+    name: str
+    outcome: str
+    reason: str
+    log: Path | None
+    record: Mapping[str, Any]
+
+    @property
+    def good(self) -> bool:
+        """Whether the products are there and count."""
+        return self.outcome != "failed"
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """An attempt under way."""
+
+    production: Production
+    call: StepCall
+    step: Step
+    id: str
+    generation: int
+    started: datetime
+    tool: Outcome | None = None
+    checks: Outcome | None = None
+
+    @property
+    def scratch(self) -> Path:
+        return self.production.scratch / f"{self.call.name}.{self.id}"
+
+    @property
+    def work(self) -> Path:
+        return self.scratch / WORK
+
+    @property
+    def log(self) -> Path:
+        return self.production.logs(self.call.unit) / f"{self.call.name}.{self.id}.log"
+
+    def record(self, outcome: str, reason: str) -> dict[str, Any]:
+        """The exit record: what happened, where, and at what cost."""
+        tool, checks = self.tool, self.checks
+        return {
+            "id": self.id,
+            "step": self.call.step,
+            "unit": self.call.unit,
+            "key": self.call.key,
+            "outcome": outcome,
+            "reason": reason,
+            "exit_code": tool.exit_code if tool else None,
+            "started": self.started.isoformat(timespec="milliseconds"),
+            "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "wall_s": tool.wall_s if tool else 0.0,
+            "cpu_s": tool.cpu_s if tool else 0.0,
+            "peak_memory_mb": tool.peak_memory_mb if tool else 0.0,
+            "verify_wall_s": checks.wall_s if checks else 0.0,
+            "verify_cpu_s": checks.cpu_s if checks else 0.0,
+            "log": str(self.log.relative_to(self.production.root)),
+            "pid": os.getpid(),
+            "host": host(),
+        }
+
+
+def attempt(production: Production, call: StepCall) -> Result:
+    """Make a step's products unless they are there; never raises for what can go wrong in a night."""
+    started = datetime.now(UTC)
+    run = _Attempt(production, call, behaviour(call), _attempt_id(started), 1, started)
+    try:
+        if _present(run):
+            return Result(call.name, "present", "", None, {})
+        outcome, reason = _live(run), ""
+    except OsaError as error:
+        outcome, reason = "failed", str(error)
+    except OSError as error:
+        outcome, reason = "failed", f"{error.filename or production.root}: {error.strerror}"
+    finally:
+        _discard(run)
+    if outcome == "failed":
+        reason = _with_disk_trouble(reason, production.root)
+    record = run.record(outcome, reason)
+    with contextlib.suppress(OSError):  # on a full disk the result still reaches the engine by its pipe
+        write_durably(
+            production.attempts(call.unit) / f"{call.name}.{run.id}.json", json.dumps(record, indent=1) + "\n"
+        )
+    return Result(call.name, outcome, reason, run.log if run.log.exists() else None, record)
+
+
+def _attempt_id(now: datetime) -> str:
+    """Sorts by time; unique; names the process, so that what a dead one left can be swept."""
+    return f"{now:%Y%m%dT%H%M%S}-{host()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+def _present(run: _Attempt) -> bool:
+    """Whether a committed product is there (finishing its move if that was cut short)."""
+    production, call = run.production, run.call
+    receipt = current_receipt(production, call.step, call.unit)
+    if receipt is None:
+        _refuse_foreign(production, call)
+        return False
+    match standing(call, receipt):
+        case Standing.CONFLICT:
+            raise KeyConflictError(
+                f"{call.name} exists in production {production.id}, made otherwise: "
+                + "; ".join(difference(production, call, receipt))
+                + ". Nothing was changed. Choose another production id, or restore the settings."
+            )
+        case Standing.GROWN:
+            run.generation = receipt.generation + 1
+            return False
+    match presence(production, receipt):
+        case Presence.COMPLETE:
+            return True
+        case Presence.UNMOVED:
+            finish_move(production, receipt)
+            return True
+        case Presence.LOST:
+            run.generation = receipt.generation + 1
+            return False
+
+
+def _refuse_foreign(production: Production, call: StepCall) -> None:
+    for output in call.outputs:
+        path = production.root / output.path
+        if path.exists():
+            raise ForeignProductError(
+                f"{path}: stands where {call.name} goes, but has no receipt, so nobody knows how it was made. "
+                "Nothing was changed. Move the file aside and run again."
+            )
+
+
+def _live(run: _Attempt) -> str:
+    """Scratch → tool → verification → commit."""
+    run.work.mkdir(parents=True)
+    run.log.parent.mkdir(parents=True, exist_ok=True)
+    _require_inputs(run.call)
+    run.tool = run_forked(_guarded(run, lambda: _execute(run)), run.log, run.work, run.call.needs.time_limit_s)
+    if reason := run.tool.reason(run.call.needs.time_limit_s):
+        raise StepError(_why(run, reason))
+    run.checks = run_forked(_guarded(run, lambda: _verify(run)), run.log, run.work, VERIFY_LIMIT_S)
+    if reason := run.checks.reason(VERIFY_LIMIT_S):
+        raise VerificationError(_why(run, f"its verification ended: {reason}"))
+    verified = json.loads((run.scratch / VERIFIED).read_text())
+    receipt = _receipt(run, verified)
+    return "made" if commit(run.production, receipt, run.scratch) else "outrun"
+
+
+def _require_inputs(call: StepCall) -> None:
+    if missing := [str(item.path) for item in call.inputs if not item.path.exists()]:
+        raise NightError(f"{call.name}: missing input {', '.join(missing)}. Restore the file, then run again.")
+
+
+def _guarded(run: _Attempt, function: Callable[[], None]) -> Callable[[], int]:
+    """Leave the message of our own errors where the parent finds it."""
+
+    def guarded() -> int:
+        try:
+            function()
+        except OsaError as error:
+            print(error, file=sys.stderr)  # noqa: T201 (the log is this process's standard error)
+            (run.scratch / REASON).write_text(str(error))
+            return 1
+        return 0
+
+    return guarded
+
+
+def _execute(run: _Attempt) -> None:
+    """In the child: the tool's own command line, without another interpreter."""
+    run.step.check_inputs(run.call)
+    command = run.step.command(run.call)
+    print(f"# {run.call.name}, step key {run.call.key}, {run.started:%F %T} UTC\n{command.shell()}\n")  # noqa: T201
+    lay_out(command)
+    sys.argv = [command.tool.command, *command.arguments]
+    if command.tool.mend:
+        resolve(command.tool.mend)()
+    resolve(command.tool.entry)()
+
+
+def lay_out(command: Command) -> None:
+    """Make the folders and links that a command wants, in the working directory."""
+    for folder in (*command.folders, *(link.parent for link in command.links)):
+        folder.mkdir(parents=True, exist_ok=True)
+    for link, target in command.links.items():
+        link.symlink_to(target)
+
+
+def resolve(entry: str) -> Callable[[], Any]:
+    """The function behind ``package.module:function``."""
+    module, _, name = entry.partition(":")
+    function: Callable[[], Any] = getattr(importlib.import_module(module), name)
+    return function
+
+
+def _verify(run: _Attempt) -> None:
+    """In the child: open, judge, hash and sync every output."""
+    found = _collect(run)
+    counts = run.step.verify(run.call, found)
+    made = []
+    for role, path in found.items():
+        tables = tables_digest(path)
+        made.append(
+            {
+                "role": role,
+                "scratch": str(path.relative_to(run.production.root)),
+                "size": path.stat().st_size,
+                "sha256": sha256(path, sync=True),
+                "tables": tables,
+            }
+        )
+    (run.scratch / VERIFIED).write_text(json.dumps({"counts": counts, "outputs": made}))
+
+
+def _collect(run: _Attempt) -> dict[str, Path]:
+    """The outputs that the tool left: role → file. Those that it may not leave out must be there."""
+    places = run.step.produced(run.call)
+    found = {role: run.work / place for role, place in places.items() if (run.work / place).is_file()}
+    for output in run.call.outputs:
+        if output.role not in found and not output.optional:
+            raise VerificationError(
+                f"{run.call.name}: the tool ended well but left no {output.role} file ({places[output.role].name}). "
+                f"Read {run.log}."
+            )
+    return found
+
+
+def _receipt(run: _Attempt, verified: Mapping[str, Any]) -> Receipt:
+    call = run.call
+    outputs = tuple(
+        Made(
+            role=item["role"],
+            path=call.output(item["role"]).path,
+            scratch=Path(item["scratch"]),
+            size=item["size"],
+            sha256=item["sha256"],
+            tables=item["tables"],
+        )
+        for item in verified["outputs"]
+    )
+    return Receipt(
+        step=call.step,
+        unit=call.unit,
+        key=call.key,
+        generation=run.generation,
+        settings=call.settings,
+        inputs=tuple({"role": i.role, "path": str(i.path), "identity": i.identity, "key": i.key} for i in call.inputs),
+        outputs=outputs,
+        counts=verified["counts"],
+        software=software(),
+        attempt=run.record("made", ""),
+    )
+
+
+def _why(run: _Attempt, reason: str) -> str:
+    """The message of an error of our own if there is one, else what is known, with the log's last words."""
+    with contextlib.suppress(OSError):
+        return (run.scratch / REASON).read_text()
+    words = _last_words(run.log)
+    said = f", its last words: {words!r}" if words else ""
+    return f"{run.call.name}: {reason}{said}. Read {run.log}."
+
+
+def _last_words(log: Path) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 4096))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    said = [line.strip() for line in lines if line.strip()]
+    return said[-1][:300] if said else ""
+
+
+def _with_disk_trouble(reason: str, folder: Path) -> str:
+    """Name a full disk as the likely cause: what a tool says of it is rarely understandable."""
+    trouble = disk_trouble(folder)
+    return f"{reason} {trouble}" if trouble else reason
+
+
+def disk_trouble(folder: Path) -> str:
+    """What is wrong with the file system that holds a folder, if it is (nearly) full; else empty."""
+    while not folder.exists():
+        folder = folder.parent
+    state = os.statvfs(folder)
+    free_mb = state.f_bavail * state.f_frsize / 2**20
+    if free_mb < 20:
+        return f"The disk that holds {folder} is full ({free_mb:.0f} MB free): make room, then run again."
+    if state.f_files and state.f_favail < 20:
+        return f"The disk that holds {folder} has no inodes left ({state.f_favail}): remove files, then run again."
+    return ""
+
+
+def _discard(run: _Attempt) -> None:
+    """Remove the scratch folder, unless a committed receipt still waits for files in it."""
+    receipt = None
+    with contextlib.suppress(OsaError, OSError):
+        receipt = current_receipt(run.production, run.call.step, run.call.unit)
+    prefix = run.scratch.relative_to(run.production.root)
+    if receipt and any(made.scratch.is_relative_to(prefix) for made in receipt.outputs):
+        with contextlib.suppress(OSError):
+            finish_move(run.production, receipt)
+        return
+    shutil.rmtree(run.scratch, ignore_errors=True)
