@@ -1,0 +1,141 @@
+"""How a step's factory makes a `StepCall`: inputs get their roles, configurations enter the settings, the key is computed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+from osa_luigi.errors import ConfigurationError
+from osa_luigi.night.names import parse_unit
+from osa_luigi.products.identity import digest, step_key
+from osa_luigi.steps.call import Input, Needs, Output, StepCall
+from osa_luigi.steps.step import Step
+
+NIGHT = "night"
+"""The unit of a step that is done once a night."""
+
+
+class Common(TypedDict):
+    """What every factory takes, besides its own keywords.
+
+    ``software``: versions of the packages that make the product, part of the key. ``needs``: what the attempt may use,
+    not part of it. ``fake``: behaviour of a fake step; that it is one is part of the key.
+    """
+
+    software: Mapping[str, str]
+    needs: Needs
+    fake: NotRequired[Mapping[str, Any] | None]
+
+
+def make(
+    step: type[Step],
+    *,
+    unit: str,
+    settings: Mapping[str, Any],
+    inputs: Iterable[Input],
+    outputs: Iterable[Output],
+    software: Mapping[str, str],
+    needs: Needs,
+    configs: Mapping[str, Path] | None = None,
+    fake: Mapping[str, Any] | None = None,
+) -> StepCall:
+    """The call of a step for one unit, with its key.
+
+    Parameters
+    ----------
+    settings
+        The scientific settings without the configurations: these are added here, each as the digest of its content
+        under its role.
+    fake
+        A fake product never has the key of a real one, whatever it contains; its behaviour (a failure asked for by
+        a test, say) does not change the key.
+
+    Raises
+    ------
+    ConfigurationError
+        A configuration file cannot be read.
+    """
+    inputs, configs = tuple(inputs), dict(configs or {})
+    settings = {**settings, **{role: config_digest(path) for role, path in configs.items()}}
+    made_with = dict(software) if fake is None else {**software, "fake": "yes"}
+    return StepCall(
+        step=step.name,
+        unit=unit,
+        key=step_key(step.name, step.version, settings, made_with, identities(inputs)),
+        settings=settings,
+        inputs=inputs,
+        outputs=tuple(outputs),
+        configs=configs,
+        needs=needs,
+        fake=fake,
+    )
+
+
+def identities(inputs: Iterable[Input]) -> dict[str, list[Any]]:
+    """Role → identities of its inputs, in order: where they lie does not count."""
+    by_role: dict[str, list[Any]] = {}
+    for item in inputs:
+        by_role.setdefault(item.role, []).append(item.identity)
+    return by_role
+
+
+def product_input(call: StepCall, role: str, production_root: Path, as_role: str = "") -> Input:
+    """An output of another call as an input.
+
+    Parameters
+    ----------
+    role
+        Of the output.
+    production_root
+        The production's folder, absolute.
+    as_role
+        What it is to the step that reads it; factories set it themselves.
+    """
+    return Input(
+        role=as_role or role,
+        path=production_root / call.output(role).path,
+        identity={"key": call.key, "role": role},
+        key=call.key,
+    )
+
+
+def as_role(role: str, *inputs: Input | None) -> tuple[Input, ...]:
+    """The inputs that are there, under a role."""
+    return tuple(replace(item, role=role) for item in inputs if item is not None)
+
+
+def config_digest(path: Path) -> str:
+    """Digest of a configuration's content: white space and the order of keys do not count.
+
+    Raises
+    ------
+    ConfigurationError
+        It cannot be read, or is not JSON.
+    """
+    try:
+        status = path.stat()
+        return _digest(path, status.st_mtime_ns, status.st_size)
+    except OSError as error:
+        raise ConfigurationError([f"{path}: cannot be read ({error.strerror or error}): restore it"]) from error
+    except ValueError as error:
+        raise ConfigurationError([f"{path}: is not JSON ({error}): correct it"]) from error
+
+
+@lru_cache(maxsize=256)
+def _digest(path: Path, _mtime_ns: int, _size: int) -> str:
+    """Cached by what changes with the content: the calls of a night ask for the same file thousands of times."""
+    return digest(json.loads(path.read_bytes()))
+
+
+def run_of(unit: str) -> int:
+    """Run number of a run or subrun."""
+    return parse_unit(unit).run
+
+
+def subruns_of(units: Sequence[str]) -> list[int]:
+    """Subrun numbers of subruns."""
+    return [subrun for _, subrun in map(parse_unit, units) if subrun is not None]
