@@ -1,0 +1,38 @@
+"""Luigi tasks whose work an executor does."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import luigi
+
+from osa_luigi.batch.executor import Executor
+from osa_luigi.batch.job import Event, Job
+
+
+class BatchTask(luigi.Task):  # type: ignore[misc]
+    """A task that is one job. Nothing of it runs in luigi's worker process or its forks."""
+
+    @abstractmethod
+    def job(self) -> Job:
+        """What the executor is to do."""
+
+    @abstractmethod
+    def make_executor(self) -> Executor:
+        """The executor that the configuration asks for; called once per worker, before the first job."""
+
+    def heard(self, event: Event) -> None:
+        """Told of every event of this task's job, in the worker's main thread."""
+
+    def run(self) -> None:
+        """Never called by the worker of osa_luigi.
+
+        Raises
+        ------
+        RuntimeError
+            Under any other worker.
+        """
+        raise RuntimeError(
+            "this task's work belongs in an executor: start it with `luigi --module osa_luigi …`, "
+            "so that osa_luigi's worker is used"
+        )
