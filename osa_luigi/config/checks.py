@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 from osa_luigi.config.frozen import FrozenMapping
 from osa_luigi.config.model import LocalExecutor, Site
 from osa_luigi.config.paths import not_a_folder, not_writable
-from osa_luigi.config.problems import Key
+from osa_luigi.config.problems import Key, suggestion
+from osa_luigi.config.schema import STEPS
 from osa_luigi.config.validate import Checked
 
 CLEANINGS = ("tailcut", "tailcuts_clean_with_pedestal_threshold")
@@ -32,10 +34,12 @@ def _check_resource(main: Checked, step: str, name: str, total: int, unit: str) 
     given = main.given("resources", step, name)
     if wanted <= total:
         return
-    budget = "executor.local" if main.get("executor", "local", name) else "this machine's share"
+    limited = main.get("executor", "local", name) is not None
     default = "" if given else ", by default"
+    budget = "executor.local" if limited else "this machine's share"
     text = f"{step} asks for {wanted}{unit}{default}; the executor has only {total}{unit} ({budget})"
-    main.report(("resources", step, name), text)
+    blamed = ("executor", "local", name) if limited and not given else ("resources", step, name)
+    main.report(blamed, text)
 
 
 def check_folders(main: Checked, site: Site) -> None:
@@ -85,6 +89,7 @@ def _usable(main: Checked, name: str) -> bool:
 def check_site_for(main: Checked, site: Site, procedure: Mapping[str, Any]) -> None:
     """What this procedure needs of the site is there."""
     if procedure["gain_selection"]["enabled"]:
+        check_folder(main, site, "r0")
         _check_output(main, site, "r0g")
     if procedure["fake"] is not None:
         return
@@ -115,6 +120,7 @@ def check_together(procedure: Checked) -> None:
         if broken and procedure.good(*key):
             procedure.report(key, text)
     _check_tailcuts_twice(procedure)
+    _check_patterns(procedure)
 
 
 def _flatfield_range(procedure: Checked) -> bool:
@@ -148,6 +154,21 @@ def _check_tailcuts_twice(procedure: Checked) -> None:
             key = ("dl1ab", "overrides", cleaning, name)
             if value is not None and procedure.given(*key):
                 procedure.report(key, f"is set twice, here and as dl1ab.tailcuts.{name} (leave one out)")
+
+
+def _check_patterns(procedure: Checked) -> None:
+    for name, patterns in (procedure.get("fake") or {}).items():
+        if isinstance(patterns, list) and procedure.good("fake", name):
+            for index, pattern in enumerate(patterns):
+                _check_pattern(procedure, ("fake", name, index), pattern)
+
+
+def _check_pattern(procedure: Checked, key: Key, pattern: str) -> None:
+    step, colon, _ = pattern.partition(":")
+    if not colon:
+        procedure.report(key, f"{pattern!r} is no pattern: write step:unit, as r0_to_dl1:Run02003.0001 or *:Run02003*")
+    elif not fnmatch.filter(STEPS, step):
+        procedure.report(key, f"no step is called {step!r} {suggestion(step, STEPS)}")
 
 
 def check_cleaning(procedure: Checked, section: str, config: FrozenMapping) -> None:

@@ -42,7 +42,7 @@ def _needs(step: str) -> Schema:
                 OPERATIONAL,
                 "integer",
                 memory_mb,
-                "Memory a job asks for; it is raised when an attempt runs out of it.",
+                f"Memory for {what}; raised when an attempt runs out of it.",
                 min=1,
                 unit="MB",
             ),
@@ -50,17 +50,17 @@ def _needs(step: str) -> Schema:
                 OPERATIONAL,
                 "number",
                 minutes,
-                "A job that takes longer is ended and tried again with more time.",
+                f"Time for {what}; an attempt that takes longer is ended and made again with more.",
                 min=0.01,
                 unit="minutes",
             ),
-            "cores": leaf(OPERATIONAL, "integer", 1, "Cores a job asks for.", min=1),
+            "cores": leaf(OPERATIONAL, "integer", 1, f"Cores for {what}.", min=1),
         },
     )
 
 
-def _folder(default: str | None, doc: str) -> Schema:
-    return leaf(OPERATIONAL, "string", default, doc, minlength=1, path="site.base")
+def _folder(default: str, doc: str, *, nullable: bool = False) -> Schema:
+    return leaf(OPERATIONAL, "string", default, doc, minlength=1, path="site.base", nullable=nullable)
 
 
 _PATHS: Schema = {
@@ -80,6 +80,7 @@ _PATHS: Schema = {
     "pedestal_ids": _folder(
         "auxiliary/PedestalFinder",
         "Tables of interleaved pedestal events; used where there is one (null: never).",
+        nullable=True,
     ),
     "running_analysis": _folder("running_analysis", "Productions are made here, by date and production id."),
     "numba_cache": _folder("cache/numba", "Compiled functions shared by all jobs, so that they start warm."),

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from cerberus import Validator
-from cerberus.errors import ValidationError
+from cerberus.errors import UNKNOWN_FIELD, ValidationError
 
 from osa_luigi.config.problems import Key, Position, Problems, suggestion
 from osa_luigi.config.rules import Schema, completed, is_section
@@ -103,10 +103,10 @@ def _without(value: Any, bad: set[Key], key: Key = ()) -> Any:
 
 
 def _described(error: ValidationError, key: Key, document: Document, schema: Schema) -> tuple[Position, str]:
-    if error.rule is None:
+    if error.code == UNKNOWN_FIELD.code:
         known = _known_at(schema, key[:-1])
         return document.where_name(key), f"unknown key {suggestion(str(key[-1]), known)}"
-    describe = _MESSAGES.get(error.rule, _other)
+    describe = _MESSAGES.get(error.rule or "check_with", _other)
     return document.where(key), describe(error, _rule_at(schema, key))
 
 

@@ -48,12 +48,21 @@ class Document:
     root: Key = ()
 
     def where(self, key: Key) -> Position:
-        """The position of a value, or of the nearest mapping around it that the file holds."""
-        return self._nearest(self.values, key)
+        """The position of a value; where the file has none, of the name of the nearest key around it."""
+        return self.values.get(self.root + key) or self.where_name(key)
 
     def where_name(self, key: Key) -> Position:
         """The position of a key's name, or the nearest one around it."""
-        return self._nearest(self.keys, key)
+        full = self.root + key
+        for length in range(len(full), 0, -1):
+            found = self.keys.get(full[:length]) or self._element(full[:length])
+            if found:
+                return found
+        return self.values.get((), Position(self.path))
+
+    def _element(self, full: Key) -> Position | None:
+        """The position of a list's element, which has no name."""
+        return self.values.get(full) if isinstance(full[-1], int) else None
 
     def has(self, key: Key) -> bool:
         """Whether the file itself sets this key."""
@@ -69,14 +78,6 @@ class Document:
         for step in key:
             value = value[step]
         return Document(self.path, value, self.keys, self.values, self.root + key)
-
-    def _nearest(self, positions: Mapping[Key, Position], key: Key) -> Position:
-        full = self.root + key
-        for length in range(len(full), -1, -1):
-            found = positions.get(full[:length]) or self.values.get(full[:length])
-            if found:
-                return found
-        return Position(self.path)
 
 
 def load_yaml(path: Path) -> Document:
@@ -209,6 +210,8 @@ class _Builder:
 
     def _node(self, event: ev.Event, events: Iterator[ev.Event], key: Key) -> Any:
         position = self._position(event)
+        if isinstance(event, ev.ScalarEvent) and not event.value and not event.style:
+            position = self.keys.get(key, position)  # nothing is there, and the parser's mark lies beyond
         self.values[key] = position
         self._check_node(event, position, key)
         if len(key) > MAX_DEPTH:
