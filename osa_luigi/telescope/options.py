@@ -1,0 +1,165 @@
+"""What can be asked of the simulated telescope, and what it gives back. Standard library only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from osa_luigi.errors import NightError
+
+ProgressCallback = Callable[[str, float], None]
+"""``(stage, fraction of the whole night done)``."""
+
+N_STREAMS = 4
+"""The event builder writes event *i* of a subrun to stream *i* modulo 4."""
+
+
+class RunType(StrEnum):
+    """The run types of the run summary of lstchain."""
+
+    DRS4 = "DRS4"
+    PEDCALIB = "PEDCALIB"
+    DATA = "DATA"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulationOptions:
+    """One simulated night. All but `base` and `processes` decide what the data are.
+
+    Parameters
+    ----------
+    base
+        Root of the tree; stands for ``/fefs/aswg/data/real`` (plus ``models`` and ``mc``).
+    date
+        The observation date: that of the evening. The first run starts at 01:00 UTC of the next day.
+    seed
+        Of everything random. The same options give the same events.
+    format
+        Name of the raw data format, one of `osa_luigi.telescope.formats.FORMATS`.
+    drs4_events
+        Events of the DRS4 run. Below 500 lstchain does not recognise the run's type, below 1,000 its plot fails.
+    pedcal_events
+        Events of the PEDCALIB run, half flat-field and half pedestal. Below 256 they do not fill the 128 bins of
+        the time calibration.
+    data_runs, subruns, events
+        Number of DATA runs, of subruns in each, and of events in each subrun.
+    first_run
+        Number of the DRS4 run; PEDCALIB and DATA follow.
+    time_calibration
+        ``"truth"``: write the DRS4 time calibration file, from what is true of the simulated camera.
+        ``"run"``: leave it out, for the analysis to make it from the PEDCALIB run.
+    mc_events
+        Pseudo-Monte-Carlo gammas, and as many protons, for the random forests.
+    models
+        Make the Monte-Carlo and train the random forests.
+    trees
+        Trees per random forest.
+    processes
+        How many to work in. None: as many as there are processors; 1: all in the calling process.
+    """
+
+    base: Path
+    date: date
+    seed: int = 1
+    format: str = "r1v1"
+    drs4_events: int = 1100
+    pedcal_events: int = 800
+    data_runs: int = 2
+    subruns: int = 3
+    events: int = 200
+    first_run: int = 2001
+    time_calibration: Literal["truth", "run"] = "truth"
+    mc_events: int = 1500
+    models: bool = True
+    trees: int = 10
+    processes: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be written, all of it in one message."""
+        # A stream without events hangs the zfits writer at the end of the process, hence one event for each.
+        smallest = {
+            "seed": 0,
+            "drs4_events": N_STREAMS,
+            "pedcal_events": N_STREAMS,
+            "data_runs": 0,
+            "subruns": 1,
+            "events": N_STREAMS,
+            "first_run": 1,
+            "mc_events": 50,
+            "trees": 1,
+        }
+        problems = [
+            f"{name} is {getattr(self, name)}, must be {least} or more"
+            for name, least in smallest.items()
+            if getattr(self, name) < least
+        ]
+        if self.processes is not None and self.processes < 1:
+            problems.append(f"processes is {self.processes}, must be 1 or more")
+        if self.time_calibration not in ("truth", "run"):
+            problems.append(f"time_calibration is {self.time_calibration!r}, must be 'truth' or 'run'")
+        if self.last_run > 99_999:
+            problems.append(f"the last run would be {self.last_run}: run numbers have five digits")
+        if problems:
+            raise NightError("Cannot simulate this night: " + "; ".join(problems))
+
+    @property
+    def last_run(self) -> int:
+        """Number of the last run of the night."""
+        return self.first_run + 1 + self.data_runs
+
+    @property
+    def worker_count(self) -> int:
+        """How many processes to work in."""
+        return self.processes or os.cpu_count() or 1
+
+    @property
+    def yyyymmdd(self) -> str:
+        """The observation date as the tree and lstchain write it."""
+        return f"{self.date:%Y%m%d}"
+
+
+@dataclass(frozen=True)
+class SimulatedRun:
+    """One run of a simulated night."""
+
+    run_id: int
+    run_type: RunType
+    subruns: int
+    events: int
+    """Per subrun."""
+    start: datetime
+    """UTC."""
+
+
+@dataclass(frozen=True)
+class SimulatedNight:
+    """Where a simulated night lies."""
+
+    base: Path
+    date: date
+    source: str
+    """Name of the observed source, as in the run catalog."""
+    runs: tuple[SimulatedRun, ...]
+    r0: Path
+    """Folder of the raw files."""
+    run_catalog: Path
+    drive_log: Path
+    ffactor_systematics: Path
+    time_calibration: Path | None
+    truth: Path
+    """Table of what is true of each event."""
+    models: Path | None
+    """Folder for ``lstchain_dl1_to_dl2 --path-models``."""
+    model_config: Path | None
+    """The lstchain configuration the models were trained with."""
+    fresh: bool
+    """False if the night was complete before the call."""
+
+    def runs_of(self, run_type: RunType) -> tuple[SimulatedRun, ...]:
+        """The runs of one type, in order of their numbers."""
+        return tuple(run for run in self.runs if run.run_type is run_type)
