@@ -152,6 +152,24 @@ def hdf5(path: Path) -> Iterator[Hdf5]:
         raise refuse(path, f"cannot be read to its end ({_first_line(error)})", DAMAGED) from error
 
 
+def hdf5_rows(path: Path, node: str) -> int:
+    """Rows of one table of a file that was judged before: not read, only counted; 0 if it lacks the table.
+
+    Raises
+    ------
+    VerificationError
+        The file cannot be opened.
+    """
+    import tables
+
+    try:
+        with warnings.catch_warnings(), tables.open_file(str(path)) as file:
+            warnings.simplefilter("ignore")
+            return int(file.get_node(node).nrows) if node in file else 0
+    except (OSError, tables.HDF5ExtError) as error:
+        raise refuse(path, f"cannot be opened ({_first_line(error)})", "make this input again") from error
+
+
 def fits_rows(path: Path, columns: Iterable[str] = ()) -> int:
     """Rows of a FITS file's first table, each of which was read.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from osa_luigi.errors import NightError
 from osa_luigi.night.names import STREAMS, parse_raw_name, unit_label
 from osa_luigi.steps.call import StepCall
+from osa_luigi.steps.checks import refuse
 
 FOLDER = Path("raw")
 """Where a step that reads several subruns finds links to exactly those that were declared."""
@@ -75,3 +77,37 @@ def _check_streams(call: StepCall, paths: Sequence[Path]) -> None:
     if len({path.parent for path in paths}) > 1:
         folders = ", ".join(sorted({str(path.parent) for path in paths}))
         raise NightError(f"{call.name}: the raw files lie in several folders ({folders}): put them into one")
+
+
+def count_events(path: Path) -> int:
+    """Events of a raw file, each of which was read.
+
+    Raises
+    ------
+    VerificationError
+        It cannot be read to its end.
+    """
+    return sum(1 for _ in _events(path))
+
+
+def empty_events(paths: Iterable[Path]) -> int:
+    """Events with id 0, which the event builder leaves at the end of some runs and lstchain skips.
+
+    Reads the files to their ends, so it is asked only when events are missing.
+
+    Raises
+    ------
+    VerificationError
+        A file cannot be read to its end.
+    """
+    return sum(1 for path in paths for event in _events(path) if event.event_id == 0)
+
+
+def _events(path: Path) -> Iterator[Any]:
+    from protozfits import File
+
+    try:
+        with File(str(path), pure_protobuf=True) as file:
+            yield from file.Events
+    except Exception as error:  # protozfits raises whatever the damage makes it stumble over
+        raise refuse(path, f"cannot be read to its end ({error})", "copy or make it again") from error

@@ -46,18 +46,27 @@ class Command:
         Symbolic links made before, relative to the working folder → absolute target. For tools that take a folder.
     folders
         Folders made before, relative to the working folder.
+    copies
+        Copies made before, relative to the working folder → absolute source. For tools that write into a file they are given.
     """
 
     tool: Tool
     arguments: tuple[str, ...]
     links: Mapping[Path, Path] = field(default_factory=dict)
     folders: tuple[Path, ...] = ()
+    copies: Mapping[Path, Path] = field(default_factory=dict)
 
     def shell(self) -> str:
         """The same as lines of shell, to be run in an empty folder."""
-        folders = sorted({*self.folders, *(link.parent for link in self.links)} - {Path()})
+        made = (*self.links, *self.copies)
+        folders = sorted({*self.folders, *(path.parent for path in made)} - {Path()})
         lines = [f"mkdir -p {shlex.join(map(str, folders))}"] if folders else []
         lines += [f"ln -s {shlex.quote(str(target))} {shlex.quote(str(link))}" for link, target in self.links.items()]
+        # Products are read-only; a copy must not be.
+        lines += [
+            f"cp --no-preserve=mode {shlex.quote(str(source))} {shlex.quote(str(copy))}"
+            for copy, source in self.copies.items()
+        ]
         lines.append(f"{self.tool.command} {shlex.join(self.arguments)}")
         return "\n".join(lines)
 

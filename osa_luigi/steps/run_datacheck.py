@@ -1,0 +1,100 @@
+"""Checks of a run, merged from its subruns', with or without plots: ``lstchain_check_dl1``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Unpack
+
+from osa_luigi.products import names
+from osa_luigi.steps import checks, datacheck, making
+from osa_luigi.steps.call import Input, Output, StepCall
+from osa_luigi.steps.step import Command, Step, Tool
+
+FOLDER = Path("datacheck")
+
+
+class RunDatacheck(Step):
+    """The datacheck of a run: a row per subrun and kind of event, and plots of them."""
+
+    name: ClassVar[str] = "run_datacheck"
+    tool: ClassVar[Tool] = Tool(datacheck.TOOL.command, datacheck.TOOL.entry, "osa_luigi.steps.mends:run_datacheck")
+
+    @classmethod
+    def call(
+        cls,
+        *,
+        unit: str,
+        datachecks: Sequence[Input],
+        muons: Sequence[Input],
+        tailcut: str,
+        plots: bool = True,
+        **common: Unpack[making.Common],
+    ) -> StepCall:
+        """The check of a run.
+
+        Parameters
+        ----------
+        unit
+            The run.
+        datachecks, muons
+            Of all its subruns. Muon rings are only plotted.
+        tailcut
+            Folder of the product, such as ``tailcut84``.
+        plots
+            Make the PDF as well: it takes five times as long.
+        """
+        outputs = [Output("datacheck", names.datacheck(tailcut, unit))]
+        if plots:
+            outputs.append(Output("plots", names.datacheck(tailcut, unit, "pdf")))
+        return making.make(
+            cls,
+            unit=unit,
+            settings={"plots": plots},
+            inputs=[*making.as_role("datacheck", *datachecks), *making.as_role("muons", *muons)],
+            outputs=outputs,
+            **common,
+        )
+
+    def command(self, call: StepCall) -> Command:
+        arguments = [
+            # The tool expands the pattern itself. It must not match the run-wise file, which is written beside the inputs.
+            f"--input-file={FOLDER / names.datacheck('', call.unit + '.*').name}",
+            "--output-dir=.",
+            f"--muons-dir={datacheck.MUONS}",
+            "--max-cores=1",
+            "--batch",
+        ]
+        if not call.settings["plots"]:
+            arguments.append("--omit-pdf")
+        links = {FOLDER / path.name: path for path in call.paths("datacheck")}
+        links |= {datacheck.MUONS / path.name: path for path in call.paths("muons")}
+        return Command(self.tool, tuple(arguments), links=links, folders=(datacheck.MUONS,))
+
+    def produced(self, call: StepCall) -> Mapping[str, Path]:
+        merged = {"datacheck": FOLDER / call.output("datacheck").path.name}
+        return merged | {o.role: Path(o.path.name) for o in call.outputs if o.role == "plots"}
+
+    def verify(self, call: StepCall, files: Mapping[str, Path]) -> Mapping[str, Any]:
+        """Of each kind of event the rows of all subruns, of cosmics one for each subrun."""
+        paths = call.paths("datacheck")
+        with checks.hdf5(files["datacheck"]) as file:
+            file.require(datacheck.BINNING, datacheck.table("cosmics"))
+            for kind in datacheck.KINDS:
+                node = datacheck.table(kind)
+                rows = sum(checks.hdf5_rows(path, node) for path in paths)
+                if rows or node in file.rows:
+                    file.require_rows(node, rows, "of its subruns")
+            found = sorted(int(index) for index in file.column(datacheck.table("cosmics"), "subrun_index"))
+            events = int(file.column(datacheck.table("cosmics"), "num_events").sum())
+        expected = sorted(making.subruns_of([_unit(path) for path in paths]))
+        if found != expected:
+            lost = sorted(set(expected) - set(found))
+            raise checks.refuse(files["datacheck"], f"lacks the subruns {', '.join(map(str, lost)) or '(some twice)'}")
+        counts = {"subruns": len(found), "cosmics": events}
+        return counts | ({"pages": checks.pdf_pages(files["plots"])} if "plots" in files else {})
+
+
+def _unit(path: Path) -> str:
+    """``Run02008.0003`` in ``datacheck_dl1_LST-1.Run02008.0003.h5``."""
+    return path.stem.partition(".")[2]
