@@ -6,6 +6,9 @@ really made.
 
 from __future__ import annotations
 
+import logging
+
+from osa_luigi.telescope.manifest import Manifest
 from osa_luigi.telescope.options import (
     ProgressCallback,
     RunType,
@@ -22,6 +25,8 @@ __all__ = [
     "SimulationOptions",
     "simulate",
 ]
+
+log = logging.getLogger(__name__)
 
 
 def simulate(options: SimulationOptions, progress: ProgressCallback | None = None) -> SimulatedNight:
@@ -46,6 +51,16 @@ def simulate(options: SimulationOptions, progress: ProgressCallback | None = Non
     NightError
         The base already holds this night made with other options, or another night with the same run numbers.
     """
-    from osa_luigi.telescope.night import simulate_night
+    report = progress or _log_progress
+    manifest = Manifest(options.base)
+    night = manifest.recorded(options)
+    if night is None:
+        from osa_luigi.telescope.night import make_night  # imports lstchain
 
-    return simulate_night(options, progress)
+        night = make_night(options, manifest, report)
+    report("done", 1.0)
+    return night
+
+
+def _log_progress(stage: str, fraction: float) -> None:
+    log.debug("%s: %.0f %%", stage, 100 * fraction)

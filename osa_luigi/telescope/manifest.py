@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from osa_luigi.errors import NightError
 from osa_luigi.telescope.files import written_whole
-from osa_luigi.telescope.options import SimulationOptions
+from osa_luigi.telescope.options import RunType, SimulatedNight, SimulatedRun, SimulationOptions
 
 SIMULATION_VERSION = 1
 """To be raised when the same options give other data."""
@@ -45,8 +46,8 @@ class Manifest:
             ) from error
         return nights
 
-    def complete(self, options: SimulationOptions) -> bool:
-        """Whether the night is there, whole, and made with these options.
+    def recorded(self, options: SimulationOptions) -> SimulatedNight | None:
+        """The night, if it is there, whole, and made with these options.
 
         Raises
         ------
@@ -59,12 +60,15 @@ class Manifest:
                 self._refuse_same_runs(options, date, entry)
         entry = nights.get(options.yyyymmdd, {})
         if not entry:
-            return False
+            return None
         self._refuse_other_options(options, entry)
-        return bool(entry["complete"]) and all(
-            (self._base / name).is_file() and (self._base / name).stat().st_size == size
-            for name, size in entry["files"].items()
-        )
+        if not entry["complete"] or not self._files_are_whole(entry):
+            return None
+        return _night_from_json(options, entry["night"])
+
+    def _files_are_whole(self, entry: Entry) -> bool:
+        files = ((self._base / name, size) for name, size in entry["files"].items())
+        return all(path.is_file() and path.stat().st_size == size for path, size in files)
 
     def _refuse_other_options(self, options: SimulationOptions, entry: Entry) -> None:
         asked, found = identity(options), entry["options"]
@@ -93,12 +97,55 @@ class Manifest:
         """Note that the night is being made."""
         self._write(options, {"options": identity(options), "complete": False, "files": {}})
 
-    def finish(self, options: SimulationOptions, files: list[Path]) -> None:
+    def finish(self, options: SimulationOptions, night: SimulatedNight, files: list[Path]) -> None:
         """Note that the night is complete, with these files."""
         sizes = {str(path.relative_to(self._base)): path.stat().st_size for path in sorted(files)}
-        self._write(options, {"options": identity(options), "complete": True, "files": sizes})
+        entry = {"options": identity(options), "complete": True, "files": sizes}
+        self._write(options, entry | {"night": _night_to_json(night)})
 
     def _write(self, options: SimulationOptions, entry: Entry) -> None:
         nights = self._nights() | {options.yyyymmdd: entry}
         with written_whole(self.path) as temporary:
             temporary.write_text(json.dumps({"nights": nights}, indent=1, sort_keys=True) + "\n")
+
+
+PATHS = (
+    "r0",
+    "run_catalog",
+    "drive_log",
+    "ffactor_systematics",
+    "time_calibration",
+    "truth",
+    "models",
+    "model_config",
+)
+"""Fields of a SimulatedNight that lie below its base, and are recorded relative to it: a base can be moved."""
+
+
+def _night_to_json(night: SimulatedNight) -> Entry:
+    paths = {name: getattr(night, name) for name in PATHS}
+    relative = {name: path and str(path.relative_to(night.base)) for name, path in paths.items()}
+    runs = [dataclasses.asdict(run) | {"start": run.start.isoformat()} for run in night.runs]
+    return {"source": night.source, "runs": runs, "paths": relative}
+
+
+def _night_from_json(options: SimulationOptions, entry: Entry) -> SimulatedNight:
+    runs = (
+        SimulatedRun(
+            run["run_id"],
+            RunType(run["run_type"]),
+            run["subruns"],
+            run["events"],
+            datetime.fromisoformat(run["start"]),
+        )
+        for run in entry["runs"]
+    )
+    paths = {name: options.base / path if path else None for name, path in entry["paths"].items()}
+    return SimulatedNight(
+        base=options.base,
+        date=options.date,
+        source=entry["source"],
+        runs=tuple(runs),
+        fresh=False,
+        **paths,  # type: ignore[arg-type]  # only those that may be None are
+    )

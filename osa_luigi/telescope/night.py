@@ -20,32 +20,22 @@ from osa_luigi.telescope.workers import Part, do_parts
 
 log = logging.getLogger(__name__)
 
-RAW_STAGE, MODELS_STAGE, MONITORING_STAGE, DONE_STAGE = "raw data", "models", "monitoring", "done"
+RAW_STAGE, MODELS_STAGE, MONITORING_STAGE = "raw data", "models", "monitoring"
 COST_PER_EVENT, COST_PER_SHOWER, COST_OF_TRAINING = 1.0, 1.0, 1000.0
 """Of progress, in raw events."""
 
 
-def simulate_night(options: SimulationOptions, progress: ProgressCallback | None = None) -> SimulatedNight:
-    """See `osa_luigi.telescope.simulate`."""
-    report = progress or _unreported
+def make_night(options: SimulationOptions, manifest: Manifest, report: ProgressCallback) -> SimulatedNight:
+    """Write what is missing of a night, and note in the manifest when it is complete."""
     raw_format(options.format)
     with iers.conf.set_temp("auto_download", False):
-        manifest = Manifest(options.base)
-        complete = manifest.complete(options)
         plan = plan_night(options)
-        if complete:
-            report(DONE_STAGE, 1.0)
-            return plan.night(fresh=False)
+        night = plan.night()
         manifest.begin(options)
         _make(plan, report)
-        manifest.finish(options, _files(plan))
+        manifest.finish(options, night, _files(plan, night))
         shutil.rmtree(plan.truth_parts, ignore_errors=True)
-        report(DONE_STAGE, 1.0)
-        return plan.night(fresh=True)
-
-
-def _unreported(stage: str, fraction: float) -> None:
-    log.debug("%s: %.0f %%", stage, 100 * fraction)
+        return night
 
 
 def _make(plan: NightPlan, report: ProgressCallback) -> None:
@@ -84,9 +74,8 @@ def _write_monitoring(plan: NightPlan) -> None:
         write_time_calibration(plan.time_calibration)
 
 
-def _files(plan: NightPlan) -> list[Path]:
+def _files(plan: NightPlan, night: SimulatedNight) -> list[Path]:
     """The files without which the night is not complete."""
-    night = plan.night(fresh=True)
     files = [path for job in plan.subrun_jobs() for path in job.raw_files]
     files += [night.drive_log, night.run_catalog, night.ffactor_systematics, night.truth]
     if night.time_calibration is not None:

@@ -102,7 +102,7 @@ class NightPlan:
             models=options.base / "models" / "AllSky" / PRODUCTION / line,
         )
 
-    def night(self, *, fresh: bool) -> SimulatedNight:
+    def night(self) -> SimulatedNight:
         """What the caller is told."""
         models = self.models_job()
         return SimulatedNight(
@@ -118,7 +118,7 @@ class NightPlan:
             truth=self.truth,
             models=models.models if models else None,
             model_config=models.models / CONFIG_FILE if models else None,
-            fresh=fresh,
+            fresh=True,
         )
 
 

@@ -69,28 +69,34 @@ class R1v1Format:
 
 @contextmanager
 def _open(paths: Sequence[Path], plan: RunPlan, camera: Camera) -> Iterator[SubrunWriter]:
-    with native_output_discarded(), ExitStack() as stack:
-        streams = [stack.enter_context(_stream(path, plan, camera)) for path in paths]
+    with ExitStack() as stack:
+        with native_output_discarded():
+            streams = [_stream(path, plan, camera) for path in paths]
+        for stream in streams:
+            stack.callback(_close, stream)
         yield R1v1Writer(plan, camera, streams)
 
 
-@contextmanager
-def _stream(path: Path, plan: RunPlan, camera: Camera) -> Iterator[Any]:
+def _stream(path: Path, plan: RunPlan, camera: Camera) -> Any:
     """A stream's file, ready for its events."""
-    tiles = max(5, plan.events // ROWS_PER_TILE + 2)
-    with FlatProtobufZOFits(
-        n_tiles=tiles,
+    stream = FlatProtobufZOFits(
+        n_tiles=max(5, plan.events // ROWS_PER_TILE + 2),
         rows_per_tile=ROWS_PER_TILE,
         compression_block_size_kb=64 * 1024,
         default_compression="zstd1",
-    ) as stream:
-        stream.open(str(path))
-        stream.move_to_new_table("DataStream")
-        stream.write_message(_data_stream(plan))
-        stream.move_to_new_table("CameraConfiguration")
-        stream.write_message(_camera_configuration(plan, camera))
-        stream.move_to_new_table("Events")
-        yield stream
+    )
+    stream.open(str(path))
+    stream.move_to_new_table("DataStream")
+    stream.write_message(_data_stream(plan))
+    stream.move_to_new_table("CameraConfiguration")
+    stream.write_message(_camera_configuration(plan, camera))
+    stream.move_to_new_table("Events")
+    return stream
+
+
+def _close(stream: Any) -> None:
+    with native_output_discarded():
+        stream.close()
 
 
 def _data_stream(plan: RunPlan) -> Any:
