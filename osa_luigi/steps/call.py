@@ -137,12 +137,9 @@ class StepCall:
             key=data["key"],
             settings=data["settings"],
             inputs=tuple(
-                Input(item["role"], Path(item["path"]), item["identity"], item["key"])
-                for item in data["inputs"]
+                Input(item["role"], Path(item["path"]), item["identity"], item["key"]) for item in data["inputs"]
             ),
-            outputs=tuple(
-                Output(item["role"], Path(item["path"]), item["optional"]) for item in data["outputs"]
-            ),
+            outputs=tuple(Output(item["role"], Path(item["path"]), item["optional"]) for item in data["outputs"]),
             configs={role: Path(path) for role, path in data["configs"].items()},
             needs=Needs(**data["needs"]),
             fake=data["fake"],
