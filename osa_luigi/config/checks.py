@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from osa_luigi.config.frozen import FrozenMapping
-from osa_luigi.config.model import LocalExecutor, Site
+from osa_luigi.config.model import LocalExecutor, Procedure, Site
 from osa_luigi.config.paths import not_a_folder, not_writable
 from osa_luigi.config.problems import Key, suggestion
 from osa_luigi.config.schema import STEPS
@@ -44,60 +44,64 @@ def _check_resource(main: Checked, step: str, name: str, total: int, unit: str) 
 
 def check_folders(main: Checked, site: Site) -> None:
     """What every procedure needs of a site is there, and what will be written can be."""
-    if not main.good("site", "base"):
-        return
-    trouble = not_a_folder(site.base)
-    if trouble:
-        main.report(("site", "base"), trouble)
-        return
+    _check_base(main, site)
     if not os.path.lexists(site.paths.r0g):
-        check_folder(main, site, "r0")
+        _check_input(main, site, "r0")
     for name in ("run_summary", "running_analysis", "numba_cache"):
         _check_output(main, site, name)
 
 
-def check_folder(main: Checked, site: Site, name: str) -> None:
-    """A folder of the site exists."""
+def _check_base(main: Checked, site: Site) -> None:
+    trouble = not_a_folder(site.base)
+    if trouble and main.good("site", "base"):
+        main.report(("site", "base"), trouble)
+
+
+def _check_input(main: Checked, site: Site, name: str) -> None:
     path = getattr(site.paths, name)
     trouble = not_a_folder(path)
-    if trouble and _usable(main, name) and not _under_missing_base(site, path):
+    if trouble and _matters(main, site, name, path):
         main.report(("site", "paths", name), trouble)
-
-
-def check_models(procedure: Checked, site: Site, models: Path) -> None:
-    """The folder of the random forests exists."""
-    trouble = not_a_folder(models)
-    if trouble and not _under_missing_base(site, models):
-        procedure.report(("dl2", "models"), trouble)
-
-
-def _under_missing_base(site: Site, path: Path) -> bool:
-    """Whether the missing base, already reported, says it all."""
-    return path.is_relative_to(site.base) and not os.path.isdir(site.base)  # noqa: PTH112
 
 
 def _check_output(main: Checked, site: Site, name: str) -> None:
-    trouble = not_writable(getattr(site.paths, name))
-    if trouble and _usable(main, name):
+    path = getattr(site.paths, name)
+    trouble = not_writable(path)
+    if trouble and _matters(main, site, name, path):
         main.report(("site", "paths", name), trouble)
 
 
-def _usable(main: Checked, name: str) -> bool:
-    return main.good("site", "paths", name) and main.good("site", "base")
+def _matters(main: Checked, site: Site, name: str, path: Path) -> bool:
+    """Whether trouble with a folder is news: not when the setting or the base it lies in is known to be wrong."""
+    return main.good("site", "paths", name) and _base_is_good(main, site, path)
+
+
+def _base_is_good(main: Checked, site: Site, path: Path) -> bool:
+    return main.good("site", "base") or not path.is_relative_to(site.base)
+
+
+def check_models(main: Checked, checked: Checked, site: Site, procedure: Procedure) -> None:
+    """The random forests are there, where they are needed."""
+    models = procedure.dl2.models
+    if models is None or procedure.fake is not None or not procedure.dl2.enabled:
+        return
+    trouble = not_a_folder(models)
+    if trouble and checked.good("dl2", "models") and _base_is_good(main, site, models):
+        checked.report(("dl2", "models"), trouble)
 
 
 def check_site_for(main: Checked, site: Site, procedure: Mapping[str, Any]) -> None:
     """What this procedure needs of the site is there."""
     if procedure["gain_selection"]["enabled"]:
-        check_folder(main, site, "r0")
+        _check_input(main, site, "r0")
         _check_output(main, site, "r0g")
     if procedure["fake"] is not None:
         return
-    check_folder(main, site, "drive")
+    _check_input(main, site, "drive")
     if procedure["calibration"]["time"]["source"] == "site":
-        check_folder(main, site, "time_calibration")
+        _check_input(main, site, "time_calibration")
     if procedure["calibration"]["charge"]["systematics"]:
-        check_folder(main, site, "systematics")
+        _check_input(main, site, "systematics")
 
 
 def check_together(procedure: Checked) -> None:
@@ -158,7 +162,7 @@ def _check_tailcuts_twice(procedure: Checked) -> None:
 
 def _check_patterns(procedure: Checked) -> None:
     for name, patterns in (procedure.get("fake") or {}).items():
-        if isinstance(patterns, list) and procedure.good("fake", name):
+        if isinstance(patterns, list) and procedure.sound("fake", name):
             for index, pattern in enumerate(patterns):
                 _check_pattern(procedure, ("fake", name, index), pattern)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
 from osa_luigi.config.frozen import thaw
-from osa_luigi.config.model import Configuration, Origins, Procedure
+from osa_luigi.config.model import Configuration, MainConfig, Origins, Procedure
 from osa_luigi.config.problems import Key, dotted
 from osa_luigi.config.rules import SCIENTIFIC, Schema, is_section
 from osa_luigi.config.schema import PROCEDURE
@@ -26,12 +27,13 @@ _CONFIGS = {
 def expanded(configuration: Configuration) -> dict[str, Any]:
     """The whole configuration as plain data, defaults filled in.
 
-    ``main`` and ``procedure`` are keyed as in the YAML files, with paths as written there; ``lstchain`` has the resolved
-    lstchain configuration of each section, ``production_id`` the id with versions put in.
+    ``main`` and ``procedure`` are keyed as in the YAML files, with paths as written there; ``base`` is the site's base as an
+    absolute path, ``production_id`` has versions put in, ``lstchain`` the resolved lstchain configuration of each section.
     """
     procedure = configuration.procedure
     return {
         "production_id": procedure.production_id,
+        "base": str(configuration.main.site.base),
         "main": thaw(configuration.main.settings),
         "procedure": thaw(procedure.settings),
         "lstchain": {dotted(section): thaw(_config(procedure, section)) for section in sorted(_CONFIGS)},
@@ -75,27 +77,53 @@ def _config(procedure: Procedure, section: Key) -> Mapping[str, Any]:
 
 
 def show(configuration: Configuration) -> str:
-    """The complete configuration as YAML; each value says where it comes from: ``file:line`` or ``default``."""
+    """The complete configuration as YAML.
+
+    Behind each value stands where it comes from, ``file:line`` or ``default``, and what it amounts to, if that is not
+    what is written: an absolute path, a version.
+    """
     main, procedure = configuration.main, configuration.procedure
     lines = [
         f"# {configuration}",
         "main:",
-        *_yaml(main.settings, main.origins, (), 1),
+        *_yaml(main.settings, _comments(main.origins, _main_meanings(main)), (), 1),
         "procedure:",
-        *_yaml(procedure.settings, procedure.origins, (), 1),
+        *_yaml(procedure.settings, _comments(procedure.origins, _procedure_meanings(procedure)), (), 1),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _yaml(values: Mapping[str, Any], origins: Origins, key: Key, depth: int) -> Iterator[str]:
+Comment = Callable[[str, str], str]
+
+
+def _comments(origins: Origins, meanings: Mapping[str, str]) -> Comment:
+    def comment(key: str, value: str) -> str:
+        origin = origins.get(key, "default")
+        meaning = meanings.get(key, value)
+        return origin if meaning == value else f"{origin} → {meaning}"
+
+    return comment
+
+
+def _main_meanings(main: MainConfig) -> dict[str, str]:
+    paths = {f"site.paths.{item.name}": getattr(main.site.paths, item.name) for item in fields(main.site.paths)}
+    return {key: str(path) for key, path in {"site.base": main.site.base, **paths}.items() if path}
+
+
+def _procedure_meanings(procedure: Procedure) -> dict[str, str]:
+    models = {"dl2.models": str(procedure.dl2.models)} if procedure.dl2.models else {}
+    return {"production_id": procedure.production_id, **models}
+
+
+def _yaml(values: Mapping[str, Any], comment: Comment, key: Key, depth: int) -> Iterator[str]:
     for name, value in values.items():
         here = (*key, name)
         head = f"{'  ' * depth}{scalar(name)}:"
         if isinstance(value, Mapping) and value:
             yield head
-            yield from _yaml(value, origins, here, depth + 1)
+            yield from _yaml(value, comment, here, depth + 1)
         else:
-            yield f"{head} {scalar(value)}  # {origins.get(dotted(here), 'default')}"
+            yield f"{head} {scalar(value)}  # {comment(dotted(here), str(value))}"
 
 
 def scalar(value: Any) -> str:

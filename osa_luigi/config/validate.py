@@ -29,13 +29,14 @@ TYPE_WORDS = {
 class Checked:
     """A document, its values with the defaults filled in, and the basket for what is wrong.
 
-    Wrong values are replaced by their defaults, so that checking can go on; `bad` has their keys.
+    Wrong values are replaced by their defaults, so that checking can go on; `bad` has their keys, and those of values
+    that turned out to be wrong later.
     """
 
     document: Document
     values: Mapping[str, Any]
     problems: Problems
-    bad: frozenset[Key]
+    bad: set[Key]
 
     def get(self, *key: str) -> Any:
         """The value at a key; None if a group on the way is absent."""
@@ -44,17 +45,22 @@ class Checked:
             value = None if value is None else value[name]
         return value
 
-    def good(self, *key: str) -> bool:
+    def good(self, *key: str | int) -> bool:
         """Whether nothing is wrong with a value, nor with a group around it."""
         return not any(key[:length] in self.bad for length in range(1, len(key) + 1))
+
+    def sound(self, *key: str | int) -> bool:
+        """Whether nothing is wrong with a value, around it or in it."""
+        return self.good(*key) and not any(bad[: len(key)] == key for bad in self.bad)
 
     def given(self, *key: str) -> bool:
         """Whether the file sets the key, well or badly."""
         return self.document.has(key)
 
     def report(self, key: Key, text: str) -> None:
-        """Note a problem with a value, at its place."""
+        """Note a problem with a value, at its place, and count it as bad."""
         self.problems.add(self.document.where(key), self.document.dotted(key), text)
+        self.bad.add(key)
 
 
 def check_main(document: Document, problems: Problems) -> Checked:
@@ -81,7 +87,7 @@ def _check(document: Document, schema: Schema, validator: Validator, problems: P
         position, text = _described(error, key, document, schema)
         problems.add(position, document.dotted(key), text)
     values = completed(schema, _without(document.value, bad))
-    return Checked(document, values, problems, frozenset(bad))
+    return Checked(document, values, problems, bad)
 
 
 def _flat(errors: Iterable[ValidationError]) -> Iterator[ValidationError]:

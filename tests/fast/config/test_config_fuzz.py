@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 FILES = sorted((*ROOT.glob("procedures/*.yaml"), *ROOT.glob("configs/*.yaml")))
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-thorough = settings(quick, max_examples=300)
+thorough = settings(quick, max_examples=150)
 
 scalars = (
     st.none()

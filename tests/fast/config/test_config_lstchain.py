@@ -185,7 +185,7 @@ def test_without_lstchain(site: SiteOnDisk, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_without_lstchain_the_production_id_needs_no_version(site: SiteOnDisk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["osa_luigi.config.load"], "lstchain_version", lambda: None)
+    monkeypatch.setattr(sys.modules["osa_luigi.config.build"], "lstchain_version", lambda: None)
     assert site.load().procedure.production_id == "v1"
     site.edit("v1", '"v{lstchain}"', "p.yaml")
     assert site.problem().startswith("p.yaml:2:16: production_id: lstchain is not installed here")

@@ -310,3 +310,31 @@ def test_procedure_names(site: SiteOnDisk) -> None:
     site.edit("[p.yaml]", "[p.yaml, more.yaml]")
     (site.folder / "more.yaml").write_text("procedures:\n- name: b\n- name: a\n")
     assert procedure_names(load_main(site.main)) == ("p", "b", "a")
+
+
+def test_a_base_that_cannot_be_expanded_is_all_that_is_said_of_it(site: SiteOnDisk) -> None:
+    site.edit("base: data", "base: ${OSA_NOT_SET}")
+    assert site.problem().startswith("main.yaml:3:9: site.base: the environment variable OSA_NOT_SET is not set")
+
+
+def test_absolute_folders_are_looked_at_without_a_base(site: SiteOnDisk) -> None:
+    site.edit("  base: data", "  base: elsewhere\n  paths: {drive: /nonexistent/drive}")
+    assert [line.split(": ")[1] for line in site.problems()] == ["site.base", "site.paths.drive"]
+
+
+def test_procedures_keep_their_place_behind_a_bad_one(site: SiteOnDisk) -> None:
+    site.edit("[p.yaml]", "[3, q.yaml]")
+    assert site.problems()[1] == f"main.yaml:4:17: procedures[1]: no such file: {site.folder}/q.yaml"
+
+
+def test_more_than_the_machine_has(site: SiteOnDisk) -> None:
+    site.edit(", memory_mb: 100000", "")
+    site.edit("memory_mb: 3000", "memory_mb: 1000000000")
+    (problem,) = [line for line in site.problems() if line.startswith("main.yaml:8:26: ")]
+    assert "resources.r0_to_dl1.memory_mb: r0_to_dl1 asks for 1000000000 MB; " in problem
+    assert problem.endswith(" MB (this machine's share)")
+
+
+def test_steps_that_are_not_run_may_ask_for_anything(site: SiteOnDisk) -> None:
+    site.edit("r0_to_dl1: {memory_mb: 3000", "tailcuts: {memory_mb: 200000")
+    assert site.load().main.resources_for("tailcuts").memory_mb == 200_000

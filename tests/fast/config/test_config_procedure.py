@@ -268,3 +268,19 @@ def test_time_calibration_from_pedcalib_needs_none_of_the_site(site: SiteOnDisk)
     for name in ("drs4_time_sampling_from_FF", "ffactor_systematics"):
         (site.folder / "data/monitoring/PixelCalibration/Cat-A" / name).rmdir()
     assert "time_calibration" in site.load().procedure.steps()
+
+
+def test_all_mistakes_of_the_chosen_procedure_and_those_beside_it(site: SiteOnDisk) -> None:
+    two_procedures(site)
+    site.edit("  dl2: {enabled: false}", "  dl2: {enabled: true}\n  cat_b: {enable: 1}", "p.yaml")
+    site.add("default_procedure: a\n", "main.yaml")
+    assert [line.split(": ")[1] for line in site.problems()] == [
+        "procedures[0].dl2.models",
+        "procedures[0].cat_b.enable",
+        "procedures[1].cat_b.enable",
+    ]
+
+
+def test_a_bad_pattern_does_not_shift_the_others(site: SiteOnDisk) -> None:
+    site.add("fake: {fail: [3, nonsense]}\n")
+    assert site.problem() == 'p.yaml:5:15: fake.fail[0]: must be a text, not 3 (put it in quotes: "3")'

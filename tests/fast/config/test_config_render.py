@@ -25,6 +25,7 @@ def test_expanded_is_complete_and_plain(site: SiteOnDisk) -> None:
     assert result["main"]["resources"]["dl2"]["memory_mb"] == 60_000
     assert result["procedure"]["calibration"]["charge"]["events_to_skip"] == 1000
     assert result["production_id"] == "v1"
+    assert result["base"] == str(site.folder / "data")
     assert result["lstchain"]["calibration.charge"]["version"] == 1
     assert set(result["lstchain"]) == {"calibration.charge", "r0_to_dl1", "cat_b", "dl1ab", "dl2"}
 
@@ -67,8 +68,9 @@ def test_show_says_where_values_come_from(site: SiteOnDisk) -> None:
     lines = [line.strip() for line in show(site.load()).splitlines()]
     assert f"name: test  # {site.main}:2" in lines
     assert f"memory_mb: 3000  # {site.main}:8" in lines
-    assert f"models: models/m  # {site.procedure}:4" in lines
-    assert "r0: R0  # default" in lines
+    assert f"models: models/m  # {site.procedure}:4 → {site.folder}/data/models/m" in lines
+    assert f"r0: R0  # default → {site.folder}/data/R0" in lines
+    assert f"production_id: v1  # {site.procedure}:2" in lines
     assert "look_back_days: 7  # default" in lines
     assert lines[0] == "# p (v1) at test"
 

@@ -1,0 +1,148 @@
+"""From checked values to the frozen dataclasses of the model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from osa_luigi.config import checks
+from osa_luigi.config import model as m
+from osa_luigi.config.frozen import FrozenMapping, freeze, thaw
+from osa_luigi.config.lstchain_config import lstchain_version, resolve
+from osa_luigi.config.paths import PathError, located
+from osa_luigi.config.problems import Key, dotted
+from osa_luigi.config.validate import Checked
+
+
+def build_main(checked: Checked, site: m.Site, procedures: Iterable[Path]) -> m.MainConfig:
+    """A main file's result; it counts only if no problem was noted."""
+    values = checked.values
+    executor = values["executor"]
+    return m.MainConfig(
+        path=_absolute(checked.document.path),
+        site=site,
+        procedures=tuple(_absolute(path) for path in procedures),
+        default_procedure=values["default_procedure"],
+        executor=m.Executor(executor["type"], m.LocalExecutor(**executor["local"])),
+        resources=FrozenMapping({step: _resources(need) for step, need in values["resources"].items()}),
+        log_level=values["log_level"],
+        settings=freeze(values),
+        origins=_origins(checked),
+    )
+
+
+def _resources(need: Mapping[str, Any]) -> m.Resources:
+    return m.Resources(need["memory_mb"], 60.0 * need["time_limit_minutes"], need["cores"])
+
+
+def build_site(checked: Checked) -> m.Site:
+    """The site with absolute paths; `site.base` is relative to the file, the others to the base."""
+    values = checked.values["site"]
+    here = _absolute(checked.document.path).parent
+    base = _path(checked, ("site", "base"), values["base"] or ".", here)
+    paths = {
+        name: None if text is None else _path(checked, ("site", "paths", name), text, base)
+        for name, text in values["paths"].items()
+    }
+    return m.Site(values["name"], values["telescope"], base, m.Paths(**paths))  # type: ignore[arg-type]
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 (Path.resolve would follow links)
+
+
+def _path(checked: Checked, key: Key, text: str, folder: Path) -> Path:
+    """The path a setting means; a malformed one is reported and stays the folder it is relative to."""
+    try:
+        return located(text, folder)
+    except PathError as error:
+        checked.report(key, str(error))
+        return folder
+
+
+def build_procedure(checked: Checked, base: Path) -> m.Procedure:
+    """A procedure with resolved lstchain configurations; `base` is the site's."""
+    values = thaw(checked.values)
+    dl1ab = values["dl1ab"]
+    return m.Procedure(
+        path=_absolute(checked.document.path),
+        name=values["name"],
+        type=values["type"],
+        production_id=_production_id(checked),
+        gain_selection=m.GainSelection(**values["gain_selection"]),
+        calibration=_calibration(checked, values["calibration"]),
+        r0_to_dl1=m.R0ToDl1(**_resolved(checked, "r0_to_dl1", over_standard=True)),
+        cat_b=m.CatB(**_resolved(checked, "cat_b")),
+        tailcuts=m.Tailcuts(**values["tailcuts"]),
+        dl1ab=m.Dl1ab(_dl1ab_config(checked), dl1ab["images"], dl1ab["pedestal_cleaning"]),
+        datacheck=m.Datacheck(**values["datacheck"]),
+        merge=m.Merge(**values["merge"]),
+        dl2=_dl2(checked, base),
+        longterm=m.Longterm(**values["longterm"]),
+        fake=_fake(values["fake"]),
+        settings=freeze(values),
+        origins=_origins(checked),
+    )
+
+
+def _calibration(checked: Checked, values: Mapping[str, Any]) -> m.Calibration:
+    return m.Calibration(
+        look_back_days=values["look_back_days"],
+        drs4_baseline=m.Drs4Baseline(**values["drs4_baseline"]),
+        time=m.TimeCalibration(**values["time"]),
+        charge=m.ChargeCalibration(**_resolved(checked, "calibration", "charge")),
+    )
+
+
+def _production_id(checked: Checked) -> str:
+    text = str(checked.values["production_id"])
+    version = lstchain_version()
+    if "{lstchain}" in text and version is None:
+        checked.report(("production_id",), "lstchain is not installed here: write the id without {lstchain}")
+    production_id = text.replace("{lstchain}", version or "")
+    if len(production_id) > 64:
+        checked.report(("production_id",), f"{production_id!r} is longer than 64 characters")
+    return production_id
+
+
+def _resolved(checked: Checked, *section: str, over_standard: bool = False) -> dict[str, Any]:
+    """A section's values with its lstchain configuration in the place of its name and overrides."""
+    values = dict(checked.get(*section))
+    config = resolve(checked, section, over_standard=over_standard)
+    checks.check_cleaning(checked, section[0], config)
+    del values["overrides"]
+    return {**values, "config": config}
+
+
+def _dl1ab_config(checked: Checked) -> FrozenMapping:
+    config = thaw(resolve(checked, ("dl1ab",), over_standard=True))
+    for name, value in (checked.get("dl1ab", "tailcuts") or {}).items():
+        for cleaning in checks.CLEANINGS:
+            if value is not None and isinstance(config.get(cleaning), dict):
+                config[cleaning][name] = value
+    frozen = FrozenMapping(config)
+    checks.check_cleaning(checked, "dl1ab", frozen)
+    return frozen
+
+
+def _dl2(checked: Checked, base: Path) -> m.Dl2:
+    values = _resolved(checked, "dl2", over_standard=True)
+    text = values["models"]
+    models = None if text is None else _path(checked, ("dl2", "models"), text, base)
+    return m.Dl2(values["enabled"], models, values["config"])
+
+
+def _fake(values: Mapping[str, Any] | None) -> m.Fake | None:
+    if values is None:
+        return None
+    return m.Fake(**{name: freeze(value) for name, value in values.items()})
+
+
+def _origins(checked: Checked) -> FrozenMapping:
+    """Where the file sets what: full key → ``file:line``."""
+    document = checked.document
+    root = len(document.root)
+    inside = (key for key in document.values if key[:root] == document.root and len(key) > root)
+    return FrozenMapping({dotted(key[root:]): document.values[key].short for key in inside})
