@@ -1,1 +1,37 @@
-"""osa_luigi: the onsite analysis engine for Cherenkov telescopes, as a luigi task graph."""
+"""osa_luigi: the onsite analysis engine for Cherenkov telescopes, as a luigi task graph.
+
+::
+
+    luigi --module osa_luigi NightTask --date 2024-11-15
+
+Importing the package registers its tasks with luigi, and the worker that hands their work to an executor.
+"""
+
+from osa_luigi.batch.worker import register
+from osa_luigi.tasks.night import (
+    CalibrationTask,
+    CloseTask,
+    DatacheckTask,
+    Dl2Task,
+    LongtermTask,
+    MergeTask,
+    NightTask,
+    ReconstructionTask,
+    RunCalibrationTask,
+    RunSummaryTask,
+)
+
+register()
+
+__all__ = [
+    "CalibrationTask",
+    "CloseTask",
+    "DatacheckTask",
+    "Dl2Task",
+    "LongtermTask",
+    "MergeTask",
+    "NightTask",
+    "ReconstructionTask",
+    "RunCalibrationTask",
+    "RunSummaryTask",
+]

@@ -83,6 +83,9 @@ class Answers:
         """What a planning task, or luigi itself, reports."""
         self._ready.append(answer)
 
+    def close(self) -> None:
+        """Luigi closes its queue at the end; there is nothing to release here."""
+
     def get(self, timeout: float) -> Answer:
         """The next result; waits for the executor if there is none yet.
 
@@ -241,6 +244,8 @@ def register() -> None:
     """Put the worker and the exit codes where luigi's command looks for them; settings of the user's win."""
     luigi.interface._WorkerSchedulerFactory = OsaFactory
     config = luigi.configuration.get_config()
-    for name, code in EXIT_CODES.items():
-        if not config.has_option("retcode", name):
-            config.set("retcode", name, str(code))
+    defaults = {("retcode", name): str(code) for name, code in EXIT_CODES.items()}
+    defaults["core", "log_level"] = "INFO"  # luigi's DEBUG says every second that it waits
+    for (section, name), value in defaults.items():
+        if not config.has_option(section, name):
+            config.set(section, name, value)

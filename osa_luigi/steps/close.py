@@ -35,7 +35,7 @@ class Close(Step):
     def command(self, call: StepCall) -> Command:
         return Command(
             tool=Tool("python -m osa_luigi.steps.close", "osa_luigi.steps.close:main"),
-            arguments=(f"--declared={call.path('declared')}", f"--production={call.settings['production']}"),
+            arguments=(f"--declared={call.path('declared')}", f"--production={production_root(call.path('declared'))}"),
         )
 
     def produced(self, call: StepCall) -> Mapping[str, Path]:
@@ -47,6 +47,11 @@ class Close(Step):
         except ValueError as error:
             raise VerificationError(f"{files['summary']}: not whole ({error}). Close the night again.") from error
         return {"products": summary["products"]}
+
+
+def production_root(listing: Path) -> Path:
+    """The production's folder, from where its list of declared products lies (``<root>/.osa/configs/``)."""
+    return listing.parents[2]
 
 
 def missing_products(book: ReceiptBook, declared: Mapping[str, str]) -> list[str]:

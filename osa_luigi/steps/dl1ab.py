@@ -29,6 +29,7 @@ class DL1ab(Step):
         tailcuts: Input | None = None,
         cat_b: Input | None = None,
         images: bool = True,
+        pedestal_cleaning: bool = True,
         max_unusable_pixels: int = 70,
         **common: Unpack[making.Common],
     ) -> StepCall:
@@ -47,6 +48,8 @@ class DL1ab(Step):
             Category-B calibration of the run, applied where given.
         images
             Keep the images; the datacheck needs them.
+        pedestal_cleaning
+            Raise the picture threshold of noisy pixels (``tailcuts_clean_with_pedestal_threshold``); else ``tailcut`` alone.
         max_unusable_pixels
             Marks intervals of the category-B calibration as good; without it, it is not used.
 
@@ -57,7 +60,7 @@ class DL1ab(Step):
         """
         if (config is None) == (tailcuts is None):
             raise ValueError(f"{unit}: dl1ab takes a configuration or the tailcuts found for the run, one of them")
-        settings: dict[str, Any] = {"images": images}
+        settings: dict[str, Any] = {"images": images, "pedestal_cleaning": pedestal_cleaning}
         if cat_b is not None:
             settings["max_unusable_pixels"] = max_unusable_pixels
         return making.make(
@@ -86,6 +89,8 @@ class DL1ab(Step):
             arguments.append(f"--max-unusable-pixels={call.settings['max_unusable_pixels']}")
         if not call.settings["images"]:
             arguments.append("--no-image")
+        if not call.settings["pedestal_cleaning"]:
+            arguments.append("--no-pedestal-cleaning")
         return Command(self.tool, tuple(arguments))
 
     def produced(self, call: StepCall) -> Mapping[str, Path]:

@@ -45,10 +45,10 @@ class RunSummary(Step):
         """
         return making.make(
             cls,
-            unit=making.NIGHT,
+            unit=compact(day),  # the site's folder holds the summaries of all nights
             settings={"date": compact(day), "tcu_server": tcu_server},
             inputs=making.as_role("raw", *(item for item in raw if _is_looked_at(item.path))),
-            outputs=[Output("run_summary", Path("run_summary") / RUN_SUMMARY.format(day))],
+            outputs=[Output("run_summary", Path(RUN_SUMMARY.format(day)))],
             **common,
         )
 

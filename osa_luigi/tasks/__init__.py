@@ -1,0 +1,1 @@
+"""The luigi graph: what a night consists of, and in which order."""

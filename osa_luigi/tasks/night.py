@@ -1,0 +1,284 @@
+"""The luigi graph of a night.
+
+    NightTask (validates and spawns)
+      ├── RunSummaryTask                       where the night has none
+      └── CloseTask
+            ├── LongtermTask ── DatacheckTask (run)
+            └── Dl2Task (run) ── MergeTask (run) ── ReconstructionTask (run, subrun, leg) ── CalibrationTask
+
+What a task does stands in the plan; a task only says which part of it, and what it needs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator
+from functools import cached_property
+from typing import Any
+
+import luigi
+
+from osa_luigi.batch.executor import Executor
+from osa_luigi.batch.job import Event, Job
+from osa_luigi.batch.lease import take_lease
+from osa_luigi.batch.local import LocalExecutor
+from osa_luigi.batch.task import BatchTask
+from osa_luigi.config import Configuration, load
+from osa_luigi.errors import OsaError
+from osa_luigi.night import compact, scan_raw
+from osa_luigi.products.production import Production
+from osa_luigi.runner.leg import sweep_scratch
+from osa_luigi.steps.plan import Group, RunPlan, run_summary_group
+from osa_luigi.tasks.session import Session, choose_procedure, config_path, night_paths, session
+
+logger = logging.getLogger("luigi-interface")
+
+
+class NightPart(BatchTask):
+    """A part of a night's plan, as one job."""
+
+    date = luigi.DateParameter(description="Observation date (the evening's), YYYY-MM-DD")
+    production = luigi.Parameter(description="Production id")
+
+    @property
+    def session(self) -> Session:
+        """The night that this is part of."""
+        return session(self.date, self.production)
+
+    def group(self) -> Group:
+        """The steps that this task stands for."""
+        raise NotImplementedError
+
+    @cached_property
+    def priority(self) -> int:
+        """Luigi's priority, which orders hand-out."""
+        return self.group().priority
+
+    def complete(self) -> bool:
+        group = self.group()
+        return self.session.is_done(group.calls, group.production)
+
+    def job(self) -> Job:
+        group = self.group()
+        return Job(self.task_id, group.production.root, group.calls, group.riders, group.after, group.priority)
+
+    def make_executor(self) -> Executor:
+        return executor(self.session.configuration)
+
+    def heard(self, event: Event) -> None:
+        if event.kind == "made":
+            self.session.note(event.call, event.record["key"])
+
+
+def executor(configuration: Configuration) -> Executor:
+    """The executor that a configuration asks for."""
+    main = configuration.main
+    return LocalExecutor(main.site.paths.numba_cache, main.executor.local.cores, main.executor.local.memory_mb)
+
+
+class RunSummaryTask(BatchTask):
+    """Makes the night's run summary with lstchain's tool, where the site has none."""
+
+    date = luigi.DateParameter(description="Observation date (the evening's), YYYY-MM-DD")
+    procedure = luigi.Parameter(default="", description="Procedure; default: the main configuration's")
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """The site."""
+        return load(config_path(), self.procedure or None)
+
+    def complete(self) -> bool:
+        return bool(night_paths(self.configuration).run_summary_file(self.date).exists())
+
+    def job(self) -> Job:
+        paths = night_paths(self.configuration)
+        group = run_summary_group(self.configuration, self.date, scan_raw(paths.r0, paths.r0g, self.date))
+        return Job(self.task_id, group.production.root, group.calls, priority=group.priority)
+
+    def make_executor(self) -> Executor:
+        return executor(self.configuration)
+
+
+class CalibrationTask(NightPart):
+    """The night's calibration: DRS4 baseline, sampling times where asked for, charges."""
+
+    def group(self) -> Group:
+        return self.session.plan.calibration
+
+
+class RunPart(NightPart):
+    """A part of the plan of one run."""
+
+    run_id = luigi.IntParameter(description="Run number")
+
+    @property
+    def run_plan(self) -> RunPlan:
+        """The run's part of the plan."""
+        return self.session.plan.runs[self.run_id]
+
+    def part(self, task: type[NightPart], **more: Any) -> NightPart:
+        """Another part of the same night."""
+        return task(date=self.date, production=self.production, **more)
+
+    def calibration(self) -> NightPart:
+        """The calibration that the night uses: its own, or an earlier night's."""
+        source = self.session.plan.source
+        return CalibrationTask(date=source.date, production=self.production)
+
+    def leg(self, leg: str) -> list[NightPart]:
+        """All subruns of the run through a leg."""
+        return [
+            self.part(ReconstructionTask, run_id=self.run_id, subrun=subrun, leg=leg)
+            for subrun in self.run_plan.legs[leg]
+        ]
+
+
+class ReconstructionTask(RunPart):
+    """One subrun through one leg; its datacheck rides along and holds nothing back."""
+
+    subrun = luigi.IntParameter(description="Subrun number")
+    leg = luigi.Parameter(description="dl1, or dl1a and dl1b where cleaning or Cat-B is found per run")
+
+    def requires(self) -> list[NightPart]:
+        if self.leg != "dl1b":
+            return [self.calibration()]
+        return [self.part(RunCalibrationTask, run_id=self.run_id)]
+
+    def group(self) -> Group:
+        return self.run_plan.legs[self.leg][self.subrun]
+
+
+class RunCalibrationTask(RunPart):
+    """Cat-B calibration and cleaning levels of a run, from all its subruns."""
+
+    def requires(self) -> list[NightPart]:
+        return self.leg("dl1a")
+
+    def group(self) -> Group:
+        assert self.run_plan.calibration is not None
+        return self.run_plan.calibration
+
+
+class MergeTask(RunPart):
+    """One file per run out of its subruns': DL1 and muons."""
+
+    def requires(self) -> list[NightPart]:
+        return self.leg(list(self.run_plan.legs)[-1])
+
+    def group(self) -> Group:
+        assert self.run_plan.merge is not None
+        return self.run_plan.merge
+
+
+class Dl2Task(RunPart):
+    """Energy, direction and gammaness of a run's events."""
+
+    def requires(self) -> list[NightPart]:
+        return [self.part(MergeTask, run_id=self.run_id)]
+
+    def group(self) -> Group:
+        assert self.run_plan.dl2 is not None
+        return self.run_plan.dl2
+
+
+class DatacheckTask(RunPart):
+    """The datacheck of a run, and of those of its subruns that still lack one."""
+
+    def requires(self) -> list[NightPart]:
+        return self.leg(list(self.run_plan.legs)[-1])
+
+    def group(self) -> Group:
+        assert self.run_plan.datacheck is not None
+        return self.run_plan.datacheck
+
+
+class LongtermTask(NightPart):
+    """The check over all runs of the night."""
+
+    def requires(self) -> list[NightPart]:
+        return [
+            DatacheckTask(date=self.date, production=self.production, run_id=run_id)
+            for run_id, run in self.session.plan.runs.items()
+            if run.datacheck
+        ]
+
+    def group(self) -> Group:
+        assert self.session.plan.longterm is not None
+        return self.session.plan.longterm
+
+
+class CloseTask(NightPart):
+    """The night is finished: every declared product is there."""
+
+    def requires(self) -> list[NightPart]:
+        plan = self.session.plan
+        common = {"date": self.date, "production": self.production}
+        parts: list[NightPart] = [LongtermTask(**common)] if plan.longterm else []
+        for run_id, run in plan.runs.items():
+            kinds = ((Dl2Task, run.dl2), (DatacheckTask, run.datacheck), (MergeTask, run.merge))
+            parts += [task(**common, run_id=run_id) for task, group in kinds if group]
+            if not run.merge:
+                leg = list(run.legs)[-1]
+                parts += [ReconstructionTask(**common, run_id=run_id, subrun=n, leg=leg) for n in run.legs[leg]]
+        return parts or [CalibrationTask(date=plan.source.date, production=self.production)]
+
+    def group(self) -> Group:
+        return self.session.plan.close
+
+
+class NightTask(luigi.Task):  # type: ignore[misc]
+    """A night, from raw files to checked and merged DL2: validates everything, then spawns the rest."""
+
+    date = luigi.DateParameter(description="Observation date (the evening's), YYYY-MM-DD")
+    production = luigi.Parameter(default="", description="Production id; default: the procedure's")
+    procedure = luigi.Parameter(default="", description="Procedure; default: the main configuration's")
+
+    def complete(self) -> bool:
+        """Whether the night is finished; a night that cannot be looked at is not, and `run` says why."""
+        try:
+            return bool(self.close_task().complete())
+        except OsaError:
+            return False
+
+    def close_task(self) -> CloseTask:
+        """The last task of the night."""
+        configuration = load(config_path(), self.procedure or None)
+        production = self.production or configuration.procedure.production_id
+        choose_procedure(production, self.procedure)
+        return CloseTask(date=self.date, production=production)
+
+    def run(self) -> Generator[luigi.Task, None, None]:
+        yield RunSummaryTask(date=self.date, procedure=self.procedure)
+        close = self.close_task()
+        begin(close.session)
+        yield close
+
+
+def begin(night: Session) -> None:
+    """Before a night's first job: refuse what must be refused, become its one engine, tidy up, link what is there already."""
+    night.refuse_conflicts()
+    production = night.plan.production
+    production.state.mkdir(parents=True, exist_ok=True)
+    generation = take_lease(production)
+    swept = sweep_scratch(production)
+    linked = night.link_equal()
+    logger.info("%s", _beginning(night, production, generation, swept, linked))
+
+
+def _beginning(night: Session, production: Production, generation: int, swept: int, linked: int) -> str:
+    plan = night.plan
+    subruns = sum(len(run.run.subruns) for run in plan.runs.values())
+    parts = [
+        f"night {compact(plan.night.date)}, production {production.id} (engine generation {generation}): "
+        f"{len(plan.runs)} DATA runs, {subruns} subruns, {len(plan.calls)} steps"
+    ]
+    if plan.source.date != plan.night.date:
+        parts.append(f"calibration of {plan.source.date.isoformat()}: tonight has none")
+    if plan.night.unlisted_runs:
+        runs = ", ".join(map(str, plan.night.unlisted_runs))
+        parts.append(f"raw files of runs that the run summary lacks: {runs} (make it again, then run again)")
+    if swept:
+        parts.append(f"{swept} scratch folders of killed attempts removed")
+    if linked:
+        parts.append(f"{linked} steps linked from other productions of the night")
+    return "; ".join(parts)

@@ -1,0 +1,224 @@
+"""What the tasks of one night share: validated configuration, observed night, plan, and what is made already.
+
+Luigi asks tasks again and again what they require and whether they are complete, also in a process that only got a task back from the
+scheduler. So the answer is worked out once for each (date, production) and kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+
+import luigi
+
+from osa_luigi.config import Configuration, load
+from osa_luigi.errors import KeyConflictError
+from osa_luigi.night import CalibrationSource, Night, NightPaths, compact, find_calibration, observe
+from osa_luigi.products.commit import finish_move
+from osa_luigi.products.linking import find_equal, link_product
+from osa_luigi.products.production import Production
+from osa_luigi.products.receipt import Presence, Receipt, ReceiptBook
+from osa_luigi.steps.call import StepCall
+from osa_luigi.steps.plan import NightPlan, plan_night
+from osa_luigi.steps.standing import Standing, difference, standing
+
+logger = logging.getLogger("luigi-interface")
+
+SHOWN = 5
+"""Conflicts that a message shows."""
+
+
+class osa_luigi(luigi.Config):  # type: ignore[misc]  # noqa: N801 (the name of the section in luigi.cfg)
+    """Section ``[osa_luigi]`` of luigi.cfg."""
+
+    config = luigi.Parameter(
+        default=os.environ.get("OSA_CONFIG", "osa.yaml"),
+        description="Path of the main configuration; also by the environment variable OSA_CONFIG",
+    )
+
+
+@dataclass
+class Session:
+    """One night under one production id."""
+
+    configuration: Configuration
+    plan: NightPlan
+    books: dict[Production, ReceiptBook]
+    made: set[str] = field(default_factory=set)
+    """Names and keys of what was made since the books were read."""
+    siblings: dict[Production, list[Production]] = field(default_factory=dict)
+    """The other productions of the same night, listed once."""
+
+    def is_done(self, calls: Iterable[StepCall], production: Production) -> bool:
+        """Whether the products of all these calls are made, with these keys, and lie where they belong."""
+        return all(f"{call.name} {call.key}" in self.made or self._is_made(production, call) for call in calls)
+
+    def note(self, name: str, key: str) -> None:
+        """Something was made."""
+        self.made.add(f"{name} {key}")
+
+    def book(self, production: Production) -> ReceiptBook:
+        """The receipts of a production, read once."""
+        if production not in self.books:
+            self.books[production] = ReceiptBook(production)
+        return self.books[production]
+
+    def _is_made(self, production: Production, call: StepCall) -> bool:
+        book = self.book(production)
+        receipt = book.receipt(call.name)
+        if receipt is None or receipt.key != call.key:
+            return False
+        state = book.presence(receipt)
+        if state is Presence.UNMOVED:
+            finish_move(production, receipt)
+        return state is not Presence.LOST
+
+    def refuse_conflicts(self) -> None:
+        """Compare the plan with what the production holds.
+
+        Raises
+        ------
+        KeyConflictError
+            Something was made with other scientific settings under this production id.
+        """
+        conflicts = [
+            (production, call, receipt)
+            for production, call in self.plan.calls.values()
+            if (receipt := self.book(production).receipt(call.name)) and standing(call, receipt) is Standing.CONFLICT
+        ]
+        if conflicts:
+            raise KeyConflictError(_conflict_message(self.plan.production, conflicts))
+
+    def link_equal(self) -> int:
+        """Take over what other productions of the night hold under the same key; returns how many steps."""
+        linked = 0
+        for production, call in self.plan.calls.values():
+            if self.book(production).receipt(call.name) is None and self._link(production, call):
+                self.note(call.name, call.key)
+                linked += 1
+        return linked
+
+    def equal_elsewhere(self, production: Production, call: StepCall) -> tuple[Production, Receipt] | None:
+        """Where another production of the same night holds a product of the same key."""
+        others = {sibling: self.book(sibling) for sibling in self._siblings(production)}
+        return find_equal(others, call.name, call.key)
+
+    def _link(self, production: Production, call: StepCall) -> bool:
+        found = self.equal_elsewhere(production, call)
+        return found is not None and link_product(*found, production)
+
+    def _siblings(self, production: Production) -> list[Production]:
+        if production not in self.siblings:
+            self.siblings[production] = production.siblings()
+        return self.siblings[production]
+
+
+def _conflict_message(production: Production, conflicts: list[tuple[Production, StepCall, Receipt]]) -> str:
+    """The first conflicts by what they change; the same change is told once."""
+    told: dict[str, int] = {}
+    for holder, call, receipt in conflicts:
+        for line in difference(holder, call, receipt):
+            told[f"{call.step}: {line}"] = told.get(f"{call.step}: {line}", 0) + 1
+    lines = [f"  {line} ({count} units)" for line, count in list(told.items())[:SHOWN]]
+    more = [f"  … and {len(told) - SHOWN} more differences"] if len(told) > SHOWN else []
+    return "\n".join(
+        [
+            f"production {production.id} of {production.root.parent.name} holds {len(conflicts)} steps "
+            "that were made with other scientific settings or inputs:",
+            *lines,
+            *more,
+            "Nothing was changed. Give the new settings a production id of their own (--production …: what the change "
+            "does not reach is linked, not made again), or restore the settings.",
+        ]
+    )
+
+
+_sessions: dict[tuple[date, str], Session] = {}
+_procedures: dict[str, str] = {}
+
+
+def config_path() -> Path:
+    """Path of the main configuration."""
+    return Path(osa_luigi().config)
+
+
+def choose_procedure(production: str, procedure: str) -> None:
+    """Remember which procedure a production id stands for: tasks below NightTask only know the production."""
+    if procedure:
+        _procedures[production] = procedure
+
+
+def session(day: date, production: str = "") -> Session:
+    """The session of a night, opened once.
+
+    Parameters
+    ----------
+    day
+        Observation date.
+    production
+        Production id; empty: the procedure's own.
+
+    Raises
+    ------
+    OsaError
+        The configuration is wrong, or the night cannot be observed or planned.
+    """
+    key = (day, production)
+    if key not in _sessions:
+        _sessions[key] = open_session(config_path(), day, production, _procedures.get(production, ""))
+    return _sessions[key]
+
+
+def open_session(config: Path, day: date, production: str = "", procedure: str = "") -> Session:
+    """Validate, observe, plan; nothing is run."""
+    configuration = load(config, procedure or None)
+    if production:
+        configuration = replace(configuration, procedure=replace(configuration.procedure, production_id=production))
+    night = observe(night_paths(configuration), day)
+    root = production_folder(configuration, day)
+    book = ReceiptBook(root)
+    plan = plan_night(configuration, night, _calibration(configuration, night, book), root)
+    return Session(configuration, plan, {root: book})
+
+
+def night_paths(configuration: Configuration) -> NightPaths:
+    """The folders that observing reads."""
+    paths = configuration.main.site.paths
+    # What our own gain selection makes lies in the production; a site's R0G is read only where R0 is not raw any more.
+    return NightPaths(
+        r0=paths.r0,
+        r0g=None if configuration.procedure.gain_selection.enabled else paths.r0g,
+        run_summary=paths.run_summary,
+        run_catalog=paths.run_catalog,
+        drive=paths.drive,
+        time_calibration=paths.time_calibration,
+        systematics=paths.systematics,
+        pedestal_ids=paths.pedestal_ids,
+    )
+
+
+def production_folder(configuration: Configuration, day: date) -> Production:
+    """``running_analysis/<YYYYMMDD>/<production id>``."""
+    folder = configuration.main.site.paths.running_analysis
+    return Production(folder / compact(day) / configuration.procedure.production_id)
+
+
+def _calibration(configuration: Configuration, night: Night, book: ReceiptBook) -> CalibrationSource:
+    """Which runs calibrate the night; what the production was begun with stays, also when later runs are taken."""
+    begun = {name.partition(".")[0]: int(name.rpartition("Run")[2]) for name in book.names() if _is_calibration(name)}
+    if {"drs4_baseline", "charge_calibration"} <= begun.keys():
+        return CalibrationSource(night.date, begun["drs4_baseline"], begun["charge_calibration"])
+    paths = night_paths(configuration)
+    return find_calibration(
+        night.date,
+        configuration.procedure.calibration.look_back_days,
+        lambda day: night if day == night.date else observe(paths, day),
+    )
+
+
+def _is_calibration(name: str) -> bool:
+    return name.startswith(("drs4_baseline.Run", "charge_calibration.Run"))
