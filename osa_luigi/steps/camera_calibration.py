@@ -10,9 +10,12 @@ from osa_luigi.steps.checks import Hdf5, refuse
 CALIBRATION, FLATFIELD, PEDESTAL, PIXEL_STATUS = (
     f"/tel_1/{name}" for name in ("calibration", "flatfield", "pedestal", "pixel_status")
 )
+COEFFICIENTS = ("dc_to_pe", "pedestal_per_sample", "time_correction")
 MAX_UNUSABLE = 0.5
-"""Fraction of the high-gain pixels that may be unusable. A good camera has some percent; with half of it gone, it was the run
-(lid closed, flasher off) that failed, not the pixels."""
+"""Fraction of the high-gain pixels that may be unusable, in the worst of the calibrations.
+
+A good camera has some percent; with half of it gone, it was the run (lid closed, flasher off) that failed, not the pixels.
+"""
 
 
 def check_tables(file: Hdf5, sample_size: int) -> dict[str, Any]:
@@ -38,12 +41,13 @@ def check_tables(file: Hdf5, sample_size: int) -> dict[str, Any]:
     for node in (FLATFIELD, PEDESTAL):
         file.require_rows(node, rows, "of the calibration")
         _require_events(file, node, sample_size)
-    usable = ~file.require_shape(CALIBRATION, "unusable_pixels", (GAINS, PIXELS)).astype(bool)
-    for name in ("dc_to_pe", "pedestal_per_sample", "time_correction"):
-        values = file.require_shape(CALIBRATION, name, (GAINS, PIXELS))
+    file.require_shape(CALIBRATION, (GAINS, PIXELS), "unusable_pixels", *COEFFICIENTS)
+    usable = ~file.column(CALIBRATION, "unusable_pixels").astype(bool)
+    for name in COEFFICIENTS:
+        values = file.column(CALIBRATION, name)
         if bad := int(np.count_nonzero(~np.isfinite(values[usable]))):
             raise refuse(file.path, f"{name} is not finite for {bad} usable pixels")
-    unusable = int(np.count_nonzero(~usable[:, 0].all(axis=0)))
+    unusable = int((~usable[:, 0]).sum(axis=-1).max())
     if unusable > MAX_UNUSABLE * PIXELS:
         raise refuse(file.path, f"{unusable} of {PIXELS} high-gain pixels are unusable", "use another calibration run")
     return {"calibrations": rows, "unusable_pixels": unusable}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,16 @@ def refuse(path: Path, what: str, action: str = AGAIN) -> VerificationError:
 
 
 class Hdf5:
-    """An HDF5 file that is open, and was read to its end."""
+    """An HDF5 file that is open, and was read to its end.
 
-    def __init__(self, path: Path, file: Any) -> None:
+    Columns that were named beforehand are kept from that one pass: PyTables reads whole rows for any column.
+    """
+
+    def __init__(self, path: Path, file: Any, keep: Mapping[str, Sequence[str]]) -> None:
         self.path = path
         self._file = file
+        self._kept: dict[tuple[str, str], Any] = {}
+        self._keep = keep
         self.rows: Mapping[str, int] = {
             leaf._v_pathname: self._read_to_end(leaf) for leaf in file.walk_nodes("/", "Leaf")
         }
@@ -47,10 +52,15 @@ class Hdf5:
             if hasattr(leaf, "read"):
                 leaf.read()
             return 1
-        rows = int(leaf.shape[0])
+        node, rows = leaf._v_pathname, int(leaf.shape[0])
         step = max(1, _BLOCK_BYTES // max(1, leaf.size_in_memory // max(1, rows)))
+        names = [name for name in self._keep.get(node, ()) if name in getattr(leaf, "colnames", ())]
+        kept: dict[str, list[Any]] = {name: [] for name in names}
         for start in range(0, rows, step):
-            leaf.read(start, min(start + step, rows))
+            block = leaf.read(start, min(start + step, rows))
+            for name, blocks in kept.items():
+                blocks.append(block[name].copy())
+        self._kept |= {(node, name): _joined(blocks) for name, blocks in kept.items() if blocks}
         return rows
 
     def require(self, *nodes: str) -> None:
@@ -92,7 +102,8 @@ class Hdf5:
         """
         if name not in self.columns(node):
             raise refuse(self.path, f"{node} lacks the column {name}")
-        return self._file.get_node(node).col(name)
+        kept = self._kept.get((node, name))
+        return self._file.get_node(node).col(name) if kept is None else kept
 
     def array(self, node: str) -> Any:
         """An array as a whole."""
@@ -118,23 +129,36 @@ class Hdf5:
             if bad := int(np.count_nonzero(~np.isfinite(values))):
                 raise refuse(self.path, f"{bad} of {values.size} values of {name} in {node} are not finite")
 
-    def require_shape(self, node: str, name: str, shape: tuple[int, ...]) -> Any:
-        """A column whose rows have this shape.
+    def require_shape(self, node: str, shape: tuple[int, ...], *names: str) -> None:
+        """The rows of these columns have this shape.
 
         Raises
         ------
         VerificationError
-            They have another.
+            A column is missing, or its rows have another shape.
         """
-        values = self.column(node, name)
-        if tuple(values.shape[1:]) != shape:
-            raise refuse(self.path, f"{name} in {node} has the shape {tuple(values.shape[1:])} per row, not {shape}")
-        return values
+        for name in names:
+            if name not in self.columns(node):
+                raise refuse(self.path, f"{node} lacks the column {name}")
+            found = tuple(self._file.get_node(node).coldescrs[name].shape)
+            if found != shape:
+                raise refuse(self.path, f"{name} in {node} has the shape {found} per row, not {shape}")
+
+
+def _joined(blocks: list[Any]) -> Any:
+    import numpy as np
+
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 @contextmanager
-def hdf5(path: Path) -> Iterator[Hdf5]:
+def hdf5(path: Path, keep: Mapping[str, Sequence[str]] | None = None) -> Iterator[Hdf5]:
     """An HDF5 file, after it was read to its end.
+
+    Parameters
+    ----------
+    keep
+        Table → columns that will be asked for; others cost another pass.
 
     Raises
     ------
@@ -147,7 +171,7 @@ def hdf5(path: Path) -> Iterator[Hdf5]:
     try:
         with warnings.catch_warnings(), tables.open_file(str(path)) as file:
             warnings.simplefilter("ignore")
-            yield Hdf5(path, file)
+            yield Hdf5(path, file, keep or {})
     except (OSError, RuntimeError, ValueError, tables.HDF5ExtError) as error:
         raise refuse(path, f"cannot be read to its end ({_first_line(error)})", DAMAGED) from error
 

@@ -15,6 +15,10 @@ CAT_B = tuple(f"/dl1/monitoring/telescope/catB/{name}" for name in ("calibration
 DL2_PARAMETERS = "/dl2/event/telescope/parameters/LST_LSTCam"
 SOURCES = "/source_filenames/filenames"
 
+_COLUMNS = ("event_id", "event_type", "trigger_time", "dragon_time", "alt_tel", "az_tel")
+KEEP = {PARAMETERS: _COLUMNS, DL2_PARAMETERS: (*_COLUMNS, "reco_energy", "reco_alt", "reco_az", "gammaness")}
+"""Columns that are judged."""
+
 FLATFIELD, SKY_PEDESTAL = 0, 2
 """Event types (ctapipe's ``EventType``) of the interleaved calibration events."""
 

@@ -98,7 +98,7 @@ class DL1ab(Step):
 
     def verify(self, call: StepCall, files: Mapping[str, Path]) -> Mapping[str, Any]:
         """The events of DL1a, in order: dl1ab drops none. Images and category-B tables as asked for."""
-        with checks.hdf5(files["dl1"]) as file:
+        with checks.hdf5(files["dl1"], dl1.KEEP) as file:
             events = dl1.check_same_events(file, dl1.PARAMETERS, call.path("dl1"))
             dl1.check_events(file)
             if call.settings["images"]:

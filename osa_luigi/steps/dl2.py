@@ -83,7 +83,7 @@ class DL2(Step):
         The tool exits 0 when it cannot read its configuration, and when it made nothing.
         """
         selected = selected_events(call.path("dl1"), json.loads(call.configs["config"].read_bytes()))
-        with checks.hdf5(files["dl2"]) as file:
+        with checks.hdf5(files["dl2"], dl1.KEEP) as file:
             events = file.require_rows(dl1.DL2_PARAMETERS, selected, "events of DL1b that its configuration selects")
             file.require_finite(dl1.DL2_PARAMETERS, *RECONSTRUCTED)
             dl1.check_events(file, dl1.DL2_PARAMETERS)

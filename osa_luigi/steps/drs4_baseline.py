@@ -73,17 +73,16 @@ class Drs4Baseline(Step):
         import numpy as np
 
         path = files["pedestal"]
-        with checks.hdf5(path) as file:
+        with checks.hdf5(path, {TABLE: ("baseline_counts",)}) as file:
             file.require_rows(TABLE, 1, "of a baseline")
-            for name in ("baseline_mean", "baseline_std"):
-                file.require_shape(TABLE, name, (GAINS, PIXELS, CAPACITORS))
-            counts = file.require_shape(TABLE, "baseline_counts", (GAINS, PIXELS, CAPACITORS))
-            file.require_shape(TABLE, "spike_height", (GAINS, PIXELS, 3))
-        uncovered = int(np.count_nonzero((counts[0] == 0).any(axis=-1)))
+            file.require_shape(TABLE, (GAINS, PIXELS, CAPACITORS), "baseline_mean", "baseline_std", "baseline_counts")
+            file.require_shape(TABLE, (GAINS, PIXELS, 3), "spike_height")
+            counts = file.column(TABLE, "baseline_counts")[0]
+        uncovered = int(np.count_nonzero(counts.min(axis=-1) == 0))
         if uncovered > MAX_UNCOVERED * GAINS * PIXELS:
             raise checks.refuse(
                 path,
                 f"{uncovered} of {GAINS * PIXELS} pixels (both gains) have capacitors that no event reached",
                 "the DRS4 run has too few events: use another one",
             )
-        return {"entries_per_capacitor": float(np.median(counts)), "uncovered_pixels": uncovered}
+        return {"entries_per_capacitor": round(float(counts.mean()), 1), "uncovered_pixels": uncovered}

@@ -63,7 +63,7 @@ class MergeDL1(Step):
     def verify(self, call: StepCall, files: Mapping[str, Path]) -> Mapping[str, Any]:
         """Made from every subrun, with the sum of their rows, each event once."""
         paths = call.paths("dl1")
-        with checks.hdf5(files["dl1"]) as file:
+        with checks.hdf5(files["dl1"], dl1.KEEP) as file:
             subruns = dl1.check_sources(file, paths)
             events = file.require_rows(
                 dl1.PARAMETERS, dl1.rows_of(paths, dl1.PARAMETERS), "events of its subruns together"

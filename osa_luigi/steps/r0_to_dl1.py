@@ -137,7 +137,7 @@ class R0ToDL1(Step):
         import numpy as np
 
         declared = raw.check_raw(call)
-        with checks.hdf5(files["dl1"]) as file:
+        with checks.hdf5(files["dl1"], dl1.KEEP) as file:
             file.require(dl1.PARAMETERS, dl1.IMAGES, *dl1.MONITORING)
             events = file.rows[dl1.PARAMETERS]
             if events != declared:
