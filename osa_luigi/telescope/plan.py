@@ -10,12 +10,11 @@ from pathlib import Path
 
 from astropy.time import Time, TimeDelta
 
-from osa_luigi.telescope.monte_carlo import Pointing
+from osa_luigi.telescope.models import CONFIG_FILE, ModelsJob, Pointing
 from osa_luigi.telescope.options import RunType, SimulatedNight, SimulatedRun, SimulationOptions
 from osa_luigi.telescope.schedule import RunPlan, run_duration
 from osa_luigi.telescope.sky import Source, declination_line, pointing_at, position_in_camera, source_at
 from osa_luigi.telescope.subrun import SubrunJob
-from osa_luigi.telescope.training import CONFIG_FILE, ModelsJob
 
 FIRST_RUN_HOUR = 1
 """UTC, of the day after the observation date."""

@@ -29,6 +29,7 @@ from protozfits.R1v1_debug_pb2 import DebugCameraConfiguration, DebugEvent
 from protozfits.R1v1_pb2 import CameraConfiguration, Event, TelescopeDataStream
 
 from osa_luigi.telescope.camera import BASELINE, Camera
+from osa_luigi.telescope.options import RunType
 from osa_luigi.telescope.quiet import native_output_discarded
 from osa_luigi.telescope.schedule import EventKind, RunPlan
 
@@ -121,14 +122,15 @@ def _camera_configuration(plan: RunPlan, camera: Camera) -> Any:
         calibration_algorithm_id=0,
         pixel_id_map=numpy_to_any_array(camera.pixel_id_map),
         module_id_map=numpy_to_any_array(np.arange(N_MODULES, dtype=np.uint16)),
-        debug=_debug_configuration(),
+        debug=_debug_configuration(plan.run_type),
     )
 
 
-def _debug_configuration() -> Any:
-    """What the event builder does to the events of each trigger type."""
+def _debug_configuration(run_type: RunType) -> Any:
+    """What the event builder does to the events of each trigger type. It selects gains in DATA runs only."""
+    showers = CORRECTIONS | EVBPreprocessingFlag.GAIN_SELECTION if run_type is RunType.DATA else CORRECTIONS
     actions = {
-        TriggerBits.MONO: CORRECTIONS | EVBPreprocessingFlag.GAIN_SELECTION,
+        TriggerBits.MONO: showers,
         TriggerBits.CALIBRATION: CORRECTIONS,
         TriggerBits.CALIBRATION | TriggerBits.MONO: CORRECTIONS,
         TriggerBits.PEDESTAL: CORRECTIONS,

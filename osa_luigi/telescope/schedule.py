@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from ctapipe_io_lst.constants import N_CAPACITORS_CHANNEL, N_CAPACITORS_PIXEL
+from ctapipe_io_lst.constants import N_CAPACITORS_PIXEL
 from numpy.typing import NDArray
 
 from osa_luigi.telescope.options import RunType
@@ -124,8 +124,6 @@ def _first_cells(rng: np.random.Generator, run_type: RunType, kind: NDArray[np.i
 
 
 def flatfield_cells(count: int) -> NDArray[np.int64]:
-    """Ring positions of flat-field events: a step each through one chip's 1024 cells, then the next chip's."""
-    index = np.arange(count)
-    per_chip = N_CAPACITORS_CHANNEL // FLATFIELD_STEP
-    reached: NDArray[np.int64] = index * FLATFIELD_STEP + N_CAPACITORS_CHANNEL * (index // per_chip)
-    return reached % int(N_CAPACITORS_PIXEL)
+    """Ring positions of flat-field events: step by step through the 1024 cells of each of the four chips."""
+    cells: NDArray[np.int64] = np.arange(count) * FLATFIELD_STEP % N_CAPACITORS_PIXEL
+    return cells

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ from lstchain.io import get_standard_config
 from lstchain.reco.dl1_to_dl2 import build_models
 
 from osa_luigi.telescope.files import written_whole
-from osa_luigi.telescope.monte_carlo import GAMMAS, PROTONS, Pointing, write_primaries
+from osa_luigi.telescope.models import CONFIG_FILE, MONTE_CARLO_FILES, ModelsJob
+from osa_luigi.telescope.monte_carlo import GAMMAS, PROTONS, write_primaries
 from osa_luigi.telescope.seeds import Purpose, random_stream
 
 FORESTS = (
@@ -22,35 +22,6 @@ FORESTS = (
     "random_forest_particle_classifier_args",
 )
 """Sections of the lstchain configuration."""
-MODEL_FILES = ("reg_energy.sav", "reg_disp_norm.sav", "cls_disp_sign.sav", "cls_gh.sav")
-CONFIG_FILE = "lstchain_config.json"
-MONTE_CARLO_FILES = {"gamma": "dl1_gamma.h5", "proton": "dl1_proton.h5"}
-
-
-@dataclass(frozen=True)
-class ModelsJob:
-    """Monte-Carlo to be simulated and random forests to be trained."""
-
-    seed: int
-    events: int
-    """Gammas, and as many protons."""
-    trees: int
-    pointing: Pointing
-    monte_carlo: Path
-    """Folder of the DL1 files."""
-    models: Path
-    """Folder of the random forests."""
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """All that will be there. The configuration is written last."""
-        monte_carlo = (self.monte_carlo / name for name in MONTE_CARLO_FILES.values())
-        return (*monte_carlo, *(self.models / name for name in (*MODEL_FILES, CONFIG_FILE)))
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is left to do."""
-        return all(path.exists() for path in self.files)
 
 
 def make_models(job: ModelsJob) -> None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any
 
+from osa_luigi.telescope.models import ModelsJob
 from osa_luigi.telescope.subrun import SubrunJob, write_subrun
-from osa_luigi.telescope.training import ModelsJob, make_models
 
 Job = SubrunJob | ModelsJob
 
@@ -35,6 +35,8 @@ def do_part(part: Part) -> None:
             case SubrunJob():
                 write_subrun(part.job)
             case ModelsJob():
+                from osa_luigi.telescope.training import make_models  # imports lstchain
+
                 make_models(part.job)
 
 
@@ -53,7 +55,7 @@ def _in_processes(parts: Sequence[Part], processes: int) -> Iterator[Part]:
     # A fork of this process would take its threads' locks with it (a progress display, luigi); the fork server is
     # a clean process that imports once, where spawned ones would each import for themselves.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload(["osa_luigi.telescope.subrun"])
     with ProcessPoolExecutor(processes, mp_context=context, initializer=_start_worker) as pool:
         futures = {pool.submit(do_part, part): part for part in parts}
         try:
