@@ -38,8 +38,9 @@ def check_tables(file: Hdf5, sample_size: int) -> dict[str, Any]:
     rows = file.rows[CALIBRATION]
     if not rows:
         raise refuse(file.path, "holds no calibration", "the run has too few flat-field or pedestal events")
-    for node in (FLATFIELD, PEDESTAL):
+    for node in (FLATFIELD, PEDESTAL, PIXEL_STATUS):
         file.require_rows(node, rows, "of the calibration")
+    for node in (FLATFIELD, PEDESTAL):
         _require_events(file, node, sample_size)
     file.require_shape(CALIBRATION, (GAINS, PIXELS), "unusable_pixels", *COEFFICIENTS)
     usable = ~file.column(CALIBRATION, "unusable_pixels").astype(bool)

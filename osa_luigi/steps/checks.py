@@ -173,7 +173,7 @@ def hdf5(path: Path, keep: Mapping[str, Sequence[str]] | None = None) -> Iterato
             warnings.simplefilter("ignore")
             yield Hdf5(path, file, keep or {})
     except (OSError, RuntimeError, ValueError, tables.HDF5ExtError) as error:
-        raise refuse(path, f"cannot be read to its end ({_first_line(error)})", DAMAGED) from error
+        raise refuse(path, f"cannot be read to its end ({first_line(error)})", DAMAGED) from error
 
 
 def hdf5_rows(path: Path, node: str) -> int:
@@ -191,7 +191,7 @@ def hdf5_rows(path: Path, node: str) -> int:
             warnings.simplefilter("ignore")
             return int(file.get_node(node).nrows) if node in file else 0
     except (OSError, tables.HDF5ExtError) as error:
-        raise refuse(path, f"cannot be opened ({_first_line(error)})", "make this input again") from error
+        raise refuse(path, f"cannot be opened ({first_line(error)})", "make this input again") from error
 
 
 def fits_rows(path: Path, columns: Iterable[str] = ()) -> int:
@@ -205,7 +205,8 @@ def fits_rows(path: Path, columns: Iterable[str] = ()) -> int:
     from astropy.io import fits
 
     try:
-        with fits.open(path, memmap=False) as hdus:
+        with warnings.catch_warnings(), fits.open(path, memmap=False) as hdus:
+            warnings.simplefilter("ignore")
             tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
             if not tables:
                 raise refuse(path, "holds no table")
@@ -213,7 +214,7 @@ def fits_rows(path: Path, columns: Iterable[str] = ()) -> int:
             rows = 0 if data is None else len(data.tobytes()) // data.itemsize
             declared = int(tables[0].header["NAXIS2"])
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise refuse(path, f"cannot be read to its end ({_first_line(error)})", DAMAGED) from error
+        raise refuse(path, f"cannot be read to its end ({first_line(error)})", DAMAGED) from error
     if rows != declared:
         raise refuse(path, f"has {rows} of the {declared} rows that its header declares", DAMAGED)
     if missing := [name for name in columns if name not in names]:
@@ -251,7 +252,7 @@ def json_object(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
     except ValueError as error:
-        raise refuse(path, f"is not JSON ({_first_line(error)})", DAMAGED) from error
+        raise refuse(path, f"is not JSON ({first_line(error)})", DAMAGED) from error
     if not isinstance(content, dict):
         raise refuse(path, f"holds a {type(content).__name__}, not an object")
     return content
@@ -268,7 +269,7 @@ def text(path: Path, end: str = "") -> str:
     try:
         content = path.read_text(encoding="utf-8")
     except ValueError as error:
-        raise refuse(path, f"is not text ({_first_line(error)})", DAMAGED) from error
+        raise refuse(path, f"is not text ({first_line(error)})", DAMAGED) from error
     if not content.strip():
         raise refuse(path, "is empty")
     if not content.rstrip().endswith(end):
@@ -276,7 +277,7 @@ def text(path: Path, end: str = "") -> str:
     return content
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """What an exception says, without the pages of HDF5's own call stack."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     message = lines[-1] if lines and lines[0].startswith("HDF5 error") else (lines or [""])[0]

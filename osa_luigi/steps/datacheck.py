@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
@@ -12,7 +12,9 @@ from osa_luigi.steps.call import Input, Output, StepCall
 from osa_luigi.steps.step import Command, Step, Tool
 
 KINDS = ("cosmics", "flatfield", "pedestals")
-BINNING = "/dl1datacheck/histogram_binning"
+COMMON = ("/dl1datacheck/histogram_binning", "/dl1datacheck/used_trigger_tag")
+"""What every file has, whatever its events; merging copies it from the first."""
+
 MUONS = Path("muons")
 """Links to the muon files lie here: the tool looks for them by name."""
 
@@ -22,6 +24,11 @@ TOOL = Tool("lstchain_check_dl1", "lstchain.scripts.lstchain_check_dl1:main")
 def table(kind: str) -> str:
     """Path of the table of one kind of events; it has a row per subrun."""
     return f"/dl1datacheck/{kind}"
+
+
+def subruns_with(paths: Iterable[Path], kind: str) -> int:
+    """Subruns with events of a kind, in these files together."""
+    return sum(checks.hdf5_rows(path, table(kind)) for path in paths)
 
 
 class Datacheck(Step):
@@ -79,7 +86,7 @@ class Datacheck(Step):
         """
         events = checks.hdf5_rows(call.path("dl1"), dl1.PARAMETERS)
         with checks.hdf5(files["datacheck"]) as file:
-            file.require(BINNING, table("cosmics"))
+            file.require(*COMMON, table("cosmics"))
             present = [kind for kind in KINDS if table(kind) in file.rows]
             counts = {kind: int(file.column(table(kind), "num_events").sum()) for kind in present}
             for kind in present:

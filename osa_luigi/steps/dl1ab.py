@@ -101,6 +101,8 @@ class DL1ab(Step):
         with checks.hdf5(files["dl1"], dl1.KEEP) as file:
             events = dl1.check_same_events(file, dl1.PARAMETERS, call.path("dl1"))
             dl1.check_events(file)
+            for node in dl1.MONITORING:
+                file.require_rows(node, checks.hdf5_rows(call.path("dl1"), node), "of DL1a")
             if call.settings["images"]:
                 file.require_rows(dl1.IMAGES, events, "events of the parameters")
             elif dl1.IMAGES in file.rows:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
-from osa_luigi.errors import NightError, VerificationError
+from osa_luigi.errors import NightError
 from osa_luigi.night.names import STREAMS
 from osa_luigi.products import names
 from osa_luigi.steps import checks, making, raw
@@ -71,7 +71,7 @@ class GainSelection(Step):
             try:
                 declared = check_raw_file(path)
             except NightError as error:
-                raise VerificationError(str(error)) from error
+                raise checks.refuse(path, "is not a whole raw file", checks.DAMAGED) from error
             if (read := raw.count_events(path)) != declared:
                 raise checks.refuse(path, f"has {read} of the {declared} events that it declares", checks.DAMAGED)
             events += read

@@ -15,7 +15,13 @@ from osa_luigi.steps.step import Command, Step, Tool
 
 DATACHECKS, MUONS = Path("datacheck"), Path("muons")
 SUFFIXES = ("h5", "html", "log")
-RUNS, SUBRUNS = "/runsummary/table", "/cosmics/table"
+RUNS = ("/runsummary/table", "/pixwise_runsummary", "/pixwise_runsummary_no_stars")
+"""Tables with a row per run."""
+
+
+def table(kind: str) -> str:
+    """Path of the table of one kind of events."""
+    return f"/{kind}/table"
 
 
 class Longterm(Step):
@@ -69,9 +75,11 @@ class Longterm(Step):
         """A row for every run, and of cosmics for every subrun: the tool skips runs that it cannot use, and exits 0."""
         paths = call.paths("datacheck")
         with checks.hdf5(files["h5"]) as file:
-            file.require_rows(RUNS, len(paths), "runs that were checked")
-            subruns = sum(checks.hdf5_rows(path, datacheck.table("cosmics")) for path in paths)
-            file.require_rows(SUBRUNS, subruns, "subruns that were checked")
+            for node in RUNS:
+                file.require_rows(node, len(paths), "runs that were checked")
+            subruns = datacheck.subruns_with(paths, "cosmics")
+            file.require_rows(table("cosmics"), subruns, "subruns that were checked")
+            file.require(*(table(kind) for kind in datacheck.KINDS if datacheck.subruns_with(paths, kind)))
         checks.text(files["html"], end="</html>")
         checks.text(files["log"])
         return {"runs": len(paths), "subruns": subruns}

@@ -12,7 +12,10 @@ from osa_luigi.steps.call import Input, Output, StepCall
 from osa_luigi.steps.heuristic import heuristic_flags
 from osa_luigi.steps.step import Command, Step, Tool
 
-INTERLEAVED = "/r1/event/telescope/tel_001"
+INTERLEAVED = ("/r1/event/telescope/tel_001", "/dl1/event/subarray/trigger", "/dl1/event/telescope/trigger")
+INTERLEAVED_TIMES = "/dl1/event/telescope/images/tel_001"
+"""Peak times; the configuration may leave them out (``write_dl1_images``)."""
+
 OPTIONS = {
     "pointing": "--pointing-file",
     "run_summary": "--run-summary-path",
@@ -144,6 +147,8 @@ class R0ToDL1(Step):
                 declared -= raw.empty_events(call.paths("raw"))
             file.require_rows(dl1.PARAMETERS, declared, "events of the raw files")
             file.require_rows(dl1.IMAGES, events, "events of the parameters")
+            # Written together, so that an event's calibration_id finds both.
+            file.require_rows(dl1.MONITORING[0], file.rows[dl1.MONITORING[1]], "of its flat fields")
             dl1.check_events(file)
             types = file.column(dl1.PARAMETERS, "event_type")
         interleaved = int(np.count_nonzero(np.isin(types, (dl1.FLATFIELD, dl1.SKY_PEDESTAL))))
@@ -155,5 +160,6 @@ class R0ToDL1(Step):
 def _check_interleaved(path: Path, expected: int) -> None:
     with checks.hdf5(path) as file:
         # Without such events lstchain writes the file, but no table of events into it.
-        if expected or INTERLEAVED in file.rows:
-            file.require_rows(INTERLEAVED, expected, "interleaved events of DL1a")
+        for node in (*INTERLEAVED, INTERLEAVED_TIMES):
+            if node in file.rows or (expected and node in INTERLEAVED):
+                file.require_rows(node, expected, "interleaved events of DL1a")

@@ -9,7 +9,7 @@ from typing import Any
 from osa_luigi.errors import NightError
 from osa_luigi.night.names import STREAMS, parse_raw_name, unit_label
 from osa_luigi.steps.call import StepCall
-from osa_luigi.steps.checks import refuse
+from osa_luigi.steps.checks import first_line, refuse
 
 FOLDER = Path("raw")
 """Where a step that reads several subruns finds links to exactly those that were declared."""
@@ -110,4 +110,4 @@ def _events(path: Path) -> Iterator[Any]:
         with File(str(path), pure_protobuf=True) as file:
             yield from file.Events
     except Exception as error:  # protozfits raises whatever the damage makes it stumble over
-        raise refuse(path, f"cannot be read to its end ({error})", "copy or make it again") from error
+        raise refuse(path, f"cannot be read to its end ({first_line(error)})", "copy or make it again") from error

@@ -79,10 +79,10 @@ class RunDatacheck(Step):
         """Of each kind of event the rows of all subruns, of cosmics one for each subrun."""
         paths = call.paths("datacheck")
         with checks.hdf5(files["datacheck"]) as file:
-            file.require(datacheck.BINNING, datacheck.table("cosmics"))
+            file.require(*datacheck.COMMON, datacheck.table("cosmics"))
             for kind in datacheck.KINDS:
                 node = datacheck.table(kind)
-                rows = sum(checks.hdf5_rows(path, node) for path in paths)
+                rows = datacheck.subruns_with(paths, kind)
                 if rows or node in file.rows:
                     file.require_rows(node, rows, "of its subruns")
             found = sorted(int(index) for index in file.column(datacheck.table("cosmics"), "subrun_index"))

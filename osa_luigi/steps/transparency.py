@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Unpack
 
 from osa_luigi.night.dates import compact
 from osa_luigi.products import names
-from osa_luigi.steps import checks, datacheck, longterm, making
+from osa_luigi.steps import checks, datacheck, making
 from osa_luigi.steps.call import Input, Output, StepCall
 from osa_luigi.steps.step import Command, Step, Tool
 
@@ -66,9 +66,9 @@ class Transparency(Step):
 
     def verify(self, call: StepCall, files: Mapping[str, Path]) -> Mapping[str, Any]:
         """A row for every subrun that has cosmics, and the other tables as they were."""
-        subruns = sum(checks.hdf5_rows(path, datacheck.table("cosmics")) for path in call.paths("datacheck"))
-        with checks.hdf5(files["h5"]) as file:
+        subruns = datacheck.subruns_with(call.paths("datacheck"), "cosmics")
+        with checks.hdf5(call.path("longterm")) as checked, checks.hdf5(files["h5"]) as file:
             file.require_rows(SPECTRUM, subruns, "subruns that were checked")
-            for node in (longterm.RUNS, longterm.SUBRUNS):
-                file.require_rows(node, checks.hdf5_rows(call.path("longterm"), node), "of the longterm check")
+            for node, rows in checked.rows.items():
+                file.require_rows(node, rows, "of the longterm check")
         return {"subruns": subruns}
