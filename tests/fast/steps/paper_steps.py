@@ -156,8 +156,9 @@ def write_fits(path: Path, rows: int, name: str = "") -> Path:
         fits.Column("muon_efficiency", "D", array=np.full(rows, 0.2)),
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = fits.BinTableHDU.from_columns(columns, name=name)
-    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path, overwrite=True)
+    with fits.conf.set_temp("extension_name_case_sensitive", True):
+        table = fits.BinTableHDU.from_columns(columns, name=name)
+        fits.HDUList([fits.PrimaryHDU(), table]).writeto(path, overwrite=True)
     return path
 
 
