@@ -1,0 +1,180 @@
+"""The work-arounds, against stand-ins for the tools: applied where the defect is, not where it is gone."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from osa_luigi.steps import mends
+from osa_luigi.steps.catalogue import STEPS
+
+
+class NoConnectionError(Exception):
+    pass
+
+
+def summary_tool(asks_empty: bool = True) -> SimpleNamespace:
+    """A module like ``lstchain_create_run_summary``."""
+    tool = SimpleNamespace(ConnectionFailure=NoConnectionError, clients=[])
+
+    def client(host: str, **_: object) -> SimpleNamespace:
+        tool.clients.append(host)
+        return SimpleNamespace(ping=lambda: True)
+
+    def is_db_available(server: str) -> bool:
+        if not server and not asks_empty:
+            return False
+        try:
+            return tool.MongoClient(server, timeout=3000).ping()
+        except NoConnectionError:
+            return False
+
+    tool.MongoClient, tool.is_db_available = client, is_db_available
+    return tool
+
+
+def test_an_empty_server_is_not_asked():
+    tool = summary_tool()
+    mends._do_not_ask_an_empty_server(tool)
+    assert tool.is_db_available("") is False
+    assert tool.clients == []
+
+
+def test_a_configured_server_is_still_asked():
+    tool = summary_tool()
+    mends._do_not_ask_an_empty_server(tool)
+    assert tool.is_db_available("tcu") is True
+    assert tool.clients == ["tcu"]
+
+
+def test_the_probe_connects_to_nothing_and_leaves_no_trace():
+    tool = summary_tool()
+    client = tool.MongoClient
+    assert mends._connects("", tool)
+    assert tool.MongoClient is client
+    assert tool.clients == []
+
+
+def test_a_tool_that_does_not_ask_is_left_alone():
+    tool = summary_tool(asks_empty=False)
+    before = tool.is_db_available
+    mends._do_not_ask_an_empty_server(tool)
+    assert tool.is_db_available is before
+
+
+def test_mending_twice_is_mending_once():
+    tool = summary_tool()
+    mends._do_not_ask_an_empty_server(tool)
+    once = tool.is_db_available
+    mends._do_not_ask_an_empty_server(tool)
+    assert tool.is_db_available is once
+
+
+@pytest.mark.parametrize("dtype", [np.uint64, np.int64])
+def test_the_default_of_the_counter_is_stored_as_numpy_1_did(dtype):
+    tool = SimpleNamespace(
+        COUNTER_DEFAULTS={"dragon_reference_counter": -1}, dtypes={"dragon_reference_counter": dtype}
+    )
+    mends._unsigned_counter_default(tool)
+    stored = np.array([tool.COUNTER_DEFAULTS["dragon_reference_counter"]], dtype=dtype)
+    assert stored[0] == (2**64 - 1 if dtype is np.uint64 else -1)
+
+
+def test_a_numpy_that_refuses_the_default_gets_another(monkeypatch):
+    """As numpy 2 does."""
+
+    def refuse(values, dtype):
+        if values[0] < 0:
+            raise OverflowError
+        return values
+
+    monkeypatch.setattr(np, "array", refuse)
+    tool = SimpleNamespace(COUNTER_DEFAULTS={"dragon_reference_counter": -1}, dtypes={"dragon_reference_counter": "u8"})
+    mends._unsigned_counter_default(tool)
+    assert tool.COUNTER_DEFAULTS["dragon_reference_counter"] == 2**64 - 1
+
+
+def test_the_extractor_is_told_to_take_both_gains():
+    seen = []
+
+    def extractor(waveforms, tel_id, selected, *, broken_pixels):
+        seen.append((tel_id, selected, broken_pixels))
+        return waveforms
+
+    both = mends._BothGains(extractor)
+    assert both("waveforms", 1, np.zeros((2, 1855)), broken_pixels="broken") == "waveforms"
+    assert seen == [(1, None, "broken")]
+
+
+class Stacking:
+    """A module like ``lstchain_merge_muon_files``, whose stacking refuses what astropy's does."""
+
+    def __init__(self, refuses: bool) -> None:
+        self.refuses = refuses
+        self.Table = dict_table
+        self.vstack = self._vstack
+
+    def _vstack(self, tables):
+        kinds = {type(value) for table in tables for value in [*table["good_ring"], *([0.0] * (not len(table)))]}
+        if self.refuses and len(kinds) > 1:
+            raise ValueError("incompatible types")
+        return dict_table({"good_ring": [value for table in tables for value in table["good_ring"]]})
+
+
+class dict_table(dict):  # noqa: N801 (stands for astropy's Table)
+    def __len__(self) -> int:
+        return len(self["good_ring"])
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_subruns_without_a_ring_are_merged(monkeypatch, refuses):
+    tool = Stacking(refuses)
+    fake_module(monkeypatch, "lstchain.scripts", lstchain_merge_muon_files=tool)
+    mends.merge_muons()
+    assert (tool.vstack == tool._vstack) is not refuses
+    none, two = dict_table({"good_ring": []}), dict_table({"good_ring": [True, False]})
+    assert tool.vstack([none, two])["good_ring"] == [True, False]
+    assert tool.vstack([two, none])["good_ring"] == [True, False]
+    assert len(tool.vstack([none, none])) == 0
+
+
+@pytest.mark.parametrize("merges_one", [True, False])
+def test_a_run_of_one_subrun_gets_a_run_wise_datacheck(monkeypatch, merges_one):
+    merged = []
+    checker = SimpleNamespace(merge_dl1datacheck_files=lambda files: merged.append(files) or "run.h5")
+
+    def plot(files, out=None, batch=False, muons=None, create_pdf=True):
+        if isinstance(files, list):
+            files = checker.merge_dl1datacheck_files(files) if len(files) > (0 if merges_one else 1) else files[0]
+        return files
+
+    checker.plot_datacheck = plot
+    tool = SimpleNamespace(plot_datacheck=plot)
+    fake_module(monkeypatch, "lstchain.scripts", lstchain_check_dl1=tool)
+    fake_module(monkeypatch, "lstchain.datachecks", dl1_checker=checker)
+    mends.run_datacheck()
+    mends.run_datacheck()
+    assert merged == []
+    assert tool.plot_datacheck(["one.h5"], ".", True) == "run.h5"
+    assert tool.plot_datacheck(["one.h5", "two.h5"], ".", True) == "run.h5"
+    assert tool.plot_datacheck("one.h5") == "one.h5", "the check of a subrun plots its own file"
+    assert merged == [["one.h5"], ["one.h5", "two.h5"]]
+
+
+def fake_module(monkeypatch, name: str, **members: object) -> None:
+    """Stand-ins for a package of lstchain, which takes seconds to import."""
+    import sys
+
+    parent = name.partition(".")[0]
+    monkeypatch.setitem(sys.modules, parent, sys.modules.get(parent) or SimpleNamespace(__path__=[]))
+    monkeypatch.setitem(sys.modules, name, SimpleNamespace(__path__=[], **members))
+
+
+def test_every_mend_that_a_step_names_is_here():
+    named = {tool.mend for step in STEPS.values() if (tool := getattr(step, "tool", None)) and tool.mend}
+    functions = {mend.rpartition(":")[2] for mend in named}
+    assert functions == {"run_summary", "time_calibration", "run_datacheck", "merge_muons"}
+    assert all(mend.startswith("osa_luigi.steps.mends:") for mend in named)
+    assert all(callable(getattr(mends, name)) and getattr(mends, name).__doc__ for name in functions)
