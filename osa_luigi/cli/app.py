@@ -1,0 +1,86 @@
+"""``osa``: its commands, and what becomes of errors.
+
+A command's module is imported when the command is asked for, so that ``osa --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+
+import click
+
+from osa_luigi.errors import OsaError
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "config": ("osa_luigi.cli.config:config", "Validate and show the configuration."),
+    "plan": ("osa_luigi.cli.plan:plan", "What would run for a night, and why."),
+    "status": ("osa_luigi.cli.status:status", "The operator's table of a night."),
+    "step": ("osa_luigi.cli.step:step", "Run single steps by hand, list them."),
+    "logs": ("osa_luigi.cli.logs:logs", "Print the newest log of a step."),
+    "telescope": ("osa_luigi.cli.telescope:telescope", "The simulated telescope."),
+    "demo": ("osa_luigi.cli.demo:demo", "A whole simulated night, from nothing to DL2."),
+}
+"""Name → where it is, and its line in the help."""
+
+EXIT_OSA_ERROR = 3
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(_no_such_command(args[0]))
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except OsaError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(EXIT_OSA_ERROR)
+        except BrokenPipeError:  # `osa plan --all | head`
+            sys.stderr.close()
+            ctx.exit(0)
+
+
+def _no_such_command(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, COMMANDS, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return f"No such command {name!r}.{hint} The commands are {', '.join(COMMANDS)}."
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="osa_luigi", message="osa_luigi %(version)s")
+def app() -> None:
+    """The onsite analysis of a Cherenkov telescope: look at nights, explain them, run single steps.
+
+    The night itself is run by luigi:
+
+    \b
+        luigi --module osa_luigi NightTask --date 2024-11-15
+
+    \b
+    Exit codes: 0 good; 1 what was asked about is not good, or not finished;
+    2 wrong usage; 3 the configuration, the night or a product is wrong.
+    """

@@ -1,0 +1,55 @@
+"""``osa logs``: the newest log of a step."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import click
+
+from osa_luigi.cli import choose, options
+from osa_luigi.products.production import Production
+from osa_luigi.steps.call import StepCall
+
+
+@click.command()
+@click.argument("step")
+@click.argument("unit", default="night")
+@options.night
+@options.as_json
+def logs(
+    step: str, unit: str, day: date, production: str, procedure: str | None, config_file: Path | None, as_json: bool
+) -> None:
+    """Print the newest log of STEP for UNIT; its path goes to standard error.
+
+    UNIT is a subrun (Run02008.0003), a run (Run02008), or night (the default).
+
+    \b
+    Examples:
+        osa logs r0_to_dl1 Run02003.0001 --date 2024-11-15
+        osa logs close --date 2024-11-15
+
+    \b
+    Exit codes: 0 there is one, 1 it has not been tried yet, 2 no such step, 3 no such unit.
+    """
+    choose.check_step(step)
+    if step == choose.RUN_SUMMARY:
+        place, call = choose.run_summary_call(config_file, day, unit)
+    else:
+        place, call = choose.planned_call(options.open_night(config_file, day, production, procedure), step, unit)
+    log = newest_log(place, call)
+    text = log.read_text(errors="replace") if log else ""
+    if as_json:
+        options.print_json({"log": str(log) if log else None, "text": text})
+    elif log:
+        click.echo(str(log), err=True)
+        click.echo(text, nl=False)
+    else:
+        click.echo(f"{call.name}: no log in {place.logs(call.unit)}: it has not been tried in this production.", err=True)
+    if log is None:
+        raise click.exceptions.Exit(1)
+
+
+def newest_log(production: Production, call: StepCall) -> Path | None:
+    """The log of the newest attempt: attempt ids sort by time."""
+    return max(production.logs(call.unit).glob(f"{call.name}.*.log"), default=None)

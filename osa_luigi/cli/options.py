@@ -1,0 +1,92 @@
+"""Options that several commands share, and what they open."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from osa_luigi.config import load, load_main, procedure_names
+from osa_luigi.errors import ConfigurationError, NightError
+from osa_luigi.night import parse_date
+from osa_luigi.tasks.session import Session, config_path, open_session
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class ObservationDate(click.ParamType):
+    """``2024-11-15`` or ``20241115``."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return parse_date(str(value))
+        except NightError as error:
+            self.fail(str(error), param, ctx)
+
+
+config = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    envvar="OSA_CONFIG",
+    help="Main configuration. Default: the environment variable OSA_CONFIG, then luigi.cfg ([osa_luigi] config), then osa.yaml.",
+)
+procedure = click.option("--procedure", help="Procedure, by its name. Default: the main configuration's.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print data for a program to read.")
+day = click.option(
+    "--date",
+    "day",
+    type=ObservationDate(),
+    required=True,
+    help="Observation date (the evening's): 2024-11-15 or 20241115.",
+)
+production = click.option(
+    "--production",
+    default="",
+    help="Production id. Default: the procedure's; a procedure's own id also chooses the procedure.",
+)
+
+
+def night(function: Function) -> Function:
+    """The options that choose a night: --date, --production, --procedure, --config."""
+    for option in (config, procedure, production, day):
+        function = option(function)
+    return function
+
+
+def the_config(config_file: Path | None) -> Path:
+    """The main configuration that was asked for, or the one that luigi would take."""
+    return config_file or config_path()
+
+
+def procedure_of(config_file: Path, production_id: str) -> str:
+    """The procedure that makes a production id; empty if the library has none, or the default one does."""
+    main = load_main(config_file, check_files=False)
+    for name in procedure_names(main):
+        try:
+            made = load(config_file, name, check_files=False).procedure
+        except ConfigurationError:
+            continue  # a broken procedure is told of where it is used
+        if made.production_id == production_id:
+            return name
+    return ""
+
+
+def open_night(config_file: Path | None, day: date, production: str, procedure: str | None) -> Session:
+    """Validate, observe and plan a night; nothing is run."""
+    main = the_config(config_file)
+    chosen = procedure or (procedure_of(main, production) if production else "")
+    return open_session(main, day, production, chosen)
+
+
+def print_json(data: Any) -> None:
+    """Data for a program, for a person to read as well."""
+    click.echo(json.dumps(data, indent=1, default=str))

@@ -1,0 +1,142 @@
+"""``osa status``: the operator's table of a night."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from osa_luigi.cli import options
+from osa_luigi.cli.tables import coloured, plain_table, print_table
+from osa_luigi.tasks.overview import Engine, Overview, Row, State, overview
+
+COLUMNS = (
+    *("Tel", "Seq", "Parent", "Type", "Run", "Subruns", "Source", "Action", "Tries", "JobID", "State", "CPU_time", "Exit"),
+    *("DL1%", "MUONS%", "CAT-B", "DL1AB%", "DATACHECK%", "DL2%"),
+)
+"""The table that LST's operators know."""
+
+STYLES = {
+    State.CLOSED: "green",
+    State.COMPLETED: "green",
+    State.RUNNING: "cyan",
+    State.FAILED: "bold red",
+    State.CONFLICT: "bold red",
+    State.PENDING: "",
+}
+
+LEVELS = {
+    "merge_dl1": "DL1, merged",
+    "merge_muons": "muons, merged",
+    "run_datacheck": "datacheck",
+    "dl2": "DL2",
+    "longterm": "night check",
+    "close": "marker",
+}
+"""Steps whose products a night is made for; the rest lies beside them."""
+
+
+@click.command()
+@options.night
+@options.as_json
+def status(day: date, production: str, procedure: str | None, config_file: Path | None, as_json: bool) -> None:
+    """How a night stands: a row per sequence, what failed and why, where the products lie, and whether it is closed.
+
+    \b
+    Examples:
+        osa status --date 2024-11-15
+        osa status --date 20241115 --production tight --json | jq .failures
+
+    \b
+    Exit codes: 0 the night is closed, 1 it is not, 3 the configuration or the night is wrong.
+    """
+    seen = overview(options.open_night(config_file, day, production, procedure))
+    if as_json:
+        options.print_json(seen.as_json())
+    else:
+        print_overview(seen)
+    if not seen.closed:
+        raise click.exceptions.Exit(1)
+
+
+def print_overview(seen: Overview) -> None:
+    """The table, the failures, the products, the conclusion."""
+    print_table(_table(seen.rows))
+    _print_failures(seen)
+    _print_places(seen)
+    click.echo(_conclusion(seen))
+
+
+def _table(rows: tuple[Row, ...]) -> Table:
+    table = plain_table(*COLUMNS)
+    for row in rows:
+        state = coloured(str(row.state), STYLES[row.state])
+        percentages = (row.dl1, row.muons, row.cat_b, row.dl1ab, row.datacheck, row.dl2)
+        table.add_row(
+            *(row.tel, str(row.seq), _or_none(row.parent), row.type, f"{row.run:05d}", str(row.subruns)),
+            *(_or_none(row.source), row.action, str(row.tries), row.job_id or "-", state, _clock(row.cpu_time_s)),
+            "-" if row.exit is None else str(row.exit),
+            *(_percent(value) for value in percentages),
+        )
+    return table
+
+
+def _or_none(value: object) -> str:
+    return "None" if value is None else str(value)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest:02d}"
+
+
+def _percent(value: float | None) -> str:
+    """Rounded down: 100 only when nothing is missing."""
+    return "None" if value is None else str(int(value))
+
+
+def _print_failures(seen: Overview) -> None:
+    for failure in seen.failures:
+        lines = failure.reason.splitlines() or ["no reason was recorded"]
+        click.echo(f"\nFAILED {failure.step} {failure.unit} ({_times(failure.tries)}): {lines[0]}")
+        for line in lines[1:]:
+            click.echo(f"  {line}")
+        if failure.log:
+            click.echo(f"  log:  {failure.log}")
+        click.echo(f"  next: remove the cause, then run the night again, or this step alone: {failure.next}")
+
+
+def _times(tries: int) -> str:
+    return "tried once" if tries == 1 else f"tried {tries} times"
+
+
+def _print_places(seen: Overview) -> None:
+    click.echo(f"\nProducts: {seen.production.root}")
+    places = [place for place in seen.places if place.step in LEVELS]
+    if not places:
+        return
+    table = plain_table("", "Files", "MB", "Folder")
+    for place in places:
+        table.add_row(f"  {LEVELS[place.step]}", str(place.files), f"{place.bytes / 2**20:.1f}", str(place.folder))
+    print_table(table)
+
+
+def _conclusion(seen: Overview) -> str:
+    night = f"Night {seen.date.isoformat()}, production {seen.production.id}"
+    if seen.closed:
+        return f"{night}: CLOSED at {seen.closed.replace('T', ' ')} UTC."
+    rest = f"{seen.steps - seen.missing} of {seen.steps} steps made"
+    if at_work := _at_work(seen.engine):
+        return f"{night}: not closed, {rest}; {at_work}"
+    return f"{night}: not closed, {rest}; no engine works on it: run the night (again) with luigi."
+
+
+def _at_work(engine: Engine | None) -> str:
+    if engine is None or engine.alive is False:
+        return ""
+    who = f"process {engine.pid} on {engine.host} since {engine.since}"
+    if engine.alive is None:
+        return f"{who} held it last; whether it still works is known there only."
+    return f"{who} works on it."

@@ -1,0 +1,98 @@
+"""``osa telescope``: a night of the simulated telescope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from osa_luigi.cli import options
+from osa_luigi.cli.placeholder import PlaceholderNight
+from osa_luigi.cli.simulation_progress import simulate_visibly
+from osa_luigi.telescope import SimulationOptions
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+SIZES: dict[str, tuple[Any, Any, str]] = {
+    "seed": (int, SimulationOptions.seed, "Of everything random: the same options give the same events."),
+    "format": (str, SimulationOptions.format, "Raw data format."),
+    "drs4_events": (int, SimulationOptions.drs4_events, "Events of the DRS4 run (1,000 or more for lstchain)."),
+    "pedcal_events": (int, SimulationOptions.pedcal_events, "Events of the PEDCALIB run (256 or more for lstchain)."),
+    "data_runs": (int, SimulationOptions.data_runs, "DATA runs."),
+    "subruns": (int, SimulationOptions.subruns, "Subruns of each DATA run."),
+    "events": (int, SimulationOptions.events, "Events of each subrun."),
+    "first_run": (int, SimulationOptions.first_run, "Number of the DRS4 run; the others follow."),
+    "time_calibration": (
+        click.Choice(["truth", "run"]),
+        SimulationOptions.time_calibration,
+        "Write the DRS4 time calibration from the truth, or leave it to be made from the PEDCALIB run.",
+    ),
+    "mc_events": (int, SimulationOptions.mc_events, "Pseudo-Monte-Carlo gammas, and as many protons, for the models."),
+    "trees": (int, SimulationOptions.trees, "Trees of each random forest."),
+    "processes": (int, None, "Processes to work in. Default: one per processor."),
+}
+"""Option → type, default, help: those of `SimulationOptions`, which describes them in full."""
+
+
+def sizes(function: Function) -> Function:
+    """The options of a simulation."""
+    function = click.option(
+        "--models/--no-models", default=SimulationOptions.models, show_default=True, help="Train random forests."
+    )(function)
+    for name, (kind, default, text) in reversed(SIZES.items()):
+        flag = f"--{name.replace('_', '-')}"
+        function = click.option(flag, name, type=kind, default=default, show_default=default is not None, help=text)(
+            function
+        )
+    return function
+
+
+@click.group()
+def telescope() -> None:
+    """The simulated telescope: nights of raw LST-1 data, since real ones cannot be handed out."""
+
+
+@telescope.command()
+@click.option(
+    "--base",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo"),
+    show_default=True,
+    help="Root of the tree to write into.",
+)
+@options.day
+@sizes
+@click.option("--fake", is_flag=True, help="No real raw data: placeholders, for a procedure with fake steps.")
+@options.as_json
+def simulate(base: Path, day: date, fake: bool, as_json: bool, **asked: Any) -> None:
+    """Write a night: raw files, run catalog, drive log, calibration files, models. What is there already is not made again.
+
+    With --fake: run summary, run catalog and placeholders for raw files, so that the graph of a night of any size can be run
+    with fake steps.
+
+    \b
+    Examples:
+        osa telescope simulate --date 2024-11-15 --base demo
+        osa telescope simulate --date 2024-11-15 --base big --fake --data-runs 40 --subruns 125
+
+    \b
+    Exit codes: 0 the night is there, 2 wrong usage, 3 the base holds the same night or runs, made otherwise.
+    """
+    base = base.absolute()
+    if fake:
+        night = PlaceholderNight(base, day, asked["data_runs"], asked["subruns"], asked["first_run"])
+        written = night.write()
+        told = {"base": str(base), "date": day.isoformat(), "fresh": written > 0, "files_written": written}
+        words = f"{base}: placeholder night {day.isoformat()}, {written} files written; use a procedure with fake steps."
+    else:
+        made = simulate_visibly(SimulationOptions(base=base, date=day, **asked))
+        runs = [{"run": run.run_id, "type": str(run.run_type), "subruns": run.subruns} for run in made.runs]
+        told = {"base": str(base), "date": day.isoformat(), "fresh": made.fresh, "source": made.source, "runs": runs}
+        words = f"{base}: night {day.isoformat()} of {made.source}, {'made now' if made.fresh else 'was there already'}."
+    if as_json:
+        options.print_json(told)
+    else:
+        click.echo(words)

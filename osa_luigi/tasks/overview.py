@@ -1,0 +1,451 @@
+"""How a night stands, as data: what would run and why, the operator's table, what failed, and where the products lie.
+
+Pure but for reading: it starts nothing and changes nothing. The command line prints it; a web page can show the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from osa_luigi.night import Sequence, sequences
+from osa_luigi.products.identity import plain
+from osa_luigi.products.production import Production
+from osa_luigi.products.receipt import Presence, Receipt
+from osa_luigi.runner.environment import host
+from osa_luigi.steps.call import StepCall
+from osa_luigi.steps.standing import Standing, difference, standing
+from osa_luigi.tasks.session import Session
+
+Record = Mapping[str, Any]
+"""An attempt's exit record."""
+
+
+class Kind(StrEnum):
+    """How a step of the plan stands to what the production holds."""
+
+    MADE = "made"
+    NEW = "new"
+    GROWN = "grown"
+    """Made from fewer products than there are now: made again."""
+    LOST = "lost"
+    """Made, but its files are gone or of another size: made again."""
+    LINK = "link"
+    """Another production of the night holds the same: taken over, not made."""
+    CONFLICT = "conflict"
+    """Made with other scientific settings or inputs: the night is refused."""
+    FOREIGN = "foreign"
+    """A file without a receipt stands in its place: the step is refused."""
+
+
+TO_MAKE = (Kind.NEW, Kind.GROWN, Kind.LOST)
+REFUSED = (Kind.CONFLICT, Kind.FOREIGN)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """A step of the plan, how it stands, and why.
+
+    Parameters
+    ----------
+    why
+        For people.
+    detail
+        The production that is linked from, or the differences of a conflict.
+    """
+
+    production: Production
+    call: StepCall
+    kind: Kind
+    why: str
+    detail: tuple[str, ...] = ()
+    receipt: Receipt | None = None
+
+    @property
+    def made(self) -> bool:
+        """Whether the products are there."""
+        return self.kind is Kind.MADE
+
+    def as_json(self) -> dict[str, Any]:
+        """For a program to read."""
+        return {
+            "step": self.call.step,
+            "unit": self.call.unit,
+            "key": self.call.key,
+            "production": str(self.production.root),
+            "kind": str(self.kind),
+            "why": self.why,
+            "detail": list(self.detail),
+        }
+
+
+def outlooks(session: Session) -> dict[str, Outlook]:
+    """``<step>.<unit>`` → how it stands, for every step of the plan, by the rules that a run goes by."""
+    return {name: outlook(session, production, call) for name, (production, call) in session.plan.calls.items()}
+
+
+def outlook(session: Session, production: Production, call: StepCall) -> Outlook:
+    """How one step of the plan stands."""
+    receipt = session.book(production).receipt(call.name)
+    if receipt is None:
+        return _without_receipt(session, production, call)
+    match standing(call, receipt):
+        case Standing.CONFLICT:
+            changes = tuple(difference(production, call, receipt))
+            return Outlook(production, call, Kind.CONFLICT, "made otherwise: " + "; ".join(changes), changes, receipt)
+        case Standing.GROWN:
+            return Outlook(production, call, Kind.GROWN, "made from less than there is now", (), receipt)
+    if session.book(production).presence(receipt) is Presence.LOST:
+        return Outlook(production, call, Kind.LOST, "its files are gone, or of another size", (), receipt)
+    origin = f"linked from production {receipt.linked_from}" if receipt.linked_from else "made"
+    ended = str(receipt.attempt.get("ended", ""))[:19].replace("T", " ")
+    return Outlook(production, call, Kind.MADE, f"{origin} {ended} UTC".replace("  ", " "), (), receipt)
+
+
+def _without_receipt(session: Session, production: Production, call: StepCall) -> Outlook:
+    if found := session.equal_elsewhere(production, call):
+        there = found[0].id
+        return Outlook(production, call, Kind.LINK, f"production {there} holds the same", (there,))
+    book = session.book(production)
+    for output in call.outputs:
+        if book.size(output.path) is not None:
+            path = str(production.root / output.path)
+            return Outlook(production, call, Kind.FOREIGN, f"{path} is there without a receipt: move it aside", (path,))
+    return Outlook(production, call, Kind.NEW, "not made yet")
+
+
+class State(StrEnum):
+    """State of a sequence."""
+
+    CLOSED = "CLOSED"
+    COMPLETED = "COMPLETED"
+    RUNNING = "RUNNING"
+    FAILED = "FAILED"
+    CONFLICT = "CONFLICT"
+    PENDING = "PENDING"
+
+
+ACTION = {
+    State.CLOSED: "None",
+    State.COMPLETED: "Close",
+    State.RUNNING: "Wait",
+    State.FAILED: "Retry",
+    State.CONFLICT: "Decide",
+    State.PENDING: "Run",
+}
+"""What the sequence waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A sequence in the operator's table. Percentages are of subruns; `None` where the procedure makes no such product.
+
+    Parameters
+    ----------
+    job_id
+        Of the newest attempt, where an executor gives one.
+    cpu_time_s
+        CPU seconds of all attempts, verification included.
+    exit
+        Exit code of the last failed attempt; `None` if none failed, or no tool ran in it.
+    """
+
+    tel: str
+    seq: int
+    parent: int | None
+    type: str
+    run: int
+    subruns: int
+    source: str | None
+    action: str
+    tries: int
+    job_id: str | None
+    state: State
+    cpu_time_s: float
+    exit: int | None
+    dl1: float | None
+    muons: float | None
+    cat_b: float | None
+    dl1ab: float | None
+    datacheck: float | None
+    dl2: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A step whose last attempt failed.
+
+    Parameters
+    ----------
+    log
+        Absolute path of what the attempt printed; empty if nothing ran.
+    """
+
+    step: str
+    unit: str
+    tries: int
+    exit: int | None
+    reason: str
+    log: str
+    ended: str
+    next: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the products of a step lie."""
+
+    step: str
+    folder: Path
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The newest holder of a production's lease. `alive` is `None` on another machine: nothing can be known from here."""
+
+    generation: int
+    host: str
+    pid: int
+    since: str
+    alive: bool | None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A night under one production id.
+
+    Parameters
+    ----------
+    closed
+        When the night was closed (UTC), empty while it is open.
+    missing
+        Steps of the plan whose products are not there.
+    """
+
+    date: date
+    production: Production
+    rows: tuple[Row, ...]
+    failures: tuple[Failure, ...]
+    places: tuple[Place, ...]
+    engine: Engine | None
+    closed: str
+    steps: int
+    missing: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For a program to read."""
+        return {
+            "date": self.date.isoformat(),
+            "production": self.production.id,
+            "folder": str(self.production.root),
+            "closed": self.closed or None,
+            "steps": self.steps,
+            "missing": self.missing,
+            "engine": asdict(self.engine) if self.engine else None,
+            "sequences": [asdict(row) for row in self.rows],
+            "failures": [asdict(failure) for failure in self.failures],
+            "products": [plain(asdict(place)) for place in self.places],
+        }
+
+
+def overview(session: Session) -> Overview:
+    """How a night stands."""
+    return _Looking(session).overview()
+
+
+class _Looking:
+    """One look at a night: everything is read once."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._plan = session.plan
+        self._outlooks = outlooks(session)
+        productions = {production for production, _ in self._plan.calls.values()} | {self._plan.production}
+        self._records: dict[str, list[Record]] = {}
+        self._live: set[str] = set()
+        for production in productions:
+            self._records.update(read_records(production))
+            self._live.update(live_attempts(production))
+
+    def overview(self) -> Overview:
+        plan = self._plan
+        return Overview(
+            date=plan.night.date,
+            production=plan.production,
+            rows=tuple(self._row(sequence) for sequence in sequences(plan.night)),
+            failures=tuple(self._failures(self._outlooks.values())),
+            places=_places(self._outlooks.values()),
+            engine=engine(plan.production),
+            closed=self._closed,
+            steps=len(self._outlooks),
+            missing=sum(not item.made for item in self._outlooks.values()),
+        )
+
+    @cached_property
+    def _closed(self) -> str:
+        close = self._outlooks[self._plan.close.calls[0].name]
+        return str(close.receipt.attempt.get("ended", ""))[:19] if close.made and close.receipt else ""
+
+    def _row(self, sequence: Sequence) -> Row:
+        items = self._of(sequence)
+        attempts = [record for item in items for record in self._records.get(item.call.name, ())]
+        failed = [record for record in attempts if record["outcome"] == "failed"]
+        newest = max(attempts, key=_id, default=None)
+        state = self._state(items)
+        return Row(
+            tel=self._session.configuration.main.site.telescope,
+            seq=sequence.seq,
+            parent=sequence.parent,
+            type=str(sequence.type),
+            run=sequence.run_id,
+            subruns=sequence.n_subruns,
+            source=sequence.source_name,
+            action=ACTION[state],
+            tries=len(attempts),
+            job_id=newest.get("job_id") if newest else None,
+            state=state,
+            cpu_time_s=round(sum(_cpu(record) for record in attempts), 1),
+            exit=max(failed, key=_id)["exit_code"] if failed else None,
+            dl1=_percent(items, "r0_to_dl1", "dl1"),
+            muons=_percent(items, "r0_to_dl1", "muons"),
+            cat_b=_percent(items, "cat_b"),
+            dl1ab=_percent(items, "dl1ab"),
+            datacheck=_percent(items, "datacheck"),
+            dl2=_percent(items, "dl2"),
+        )
+
+    def _of(self, sequence: Sequence) -> list[Outlook]:
+        """The steps of a sequence, each once."""
+        if sequence.drs4 is not None:
+            groups = [self._plan.calibration]
+        else:
+            run = self._plan.runs.get(sequence.run_id)
+            groups = list(run.groups()) if run else []
+        names = {call.name: None for group in groups for call in (*group.calls, *group.riders)}
+        return [self._outlooks[name] for name in names]
+
+    def _state(self, items: list[Outlook]) -> State:
+        if any(item.call.name in self._live for item in items):
+            return State.RUNNING
+        if any(item.kind in REFUSED for item in items):
+            return State.CONFLICT
+        if items and all(item.made for item in items):
+            return State.CLOSED if self._closed else State.COMPLETED
+        return State.FAILED if any(self._failure(item) for item in items) else State.PENDING
+
+    def _failure(self, item: Outlook) -> Record | None:
+        """The last attempt, if it failed, was of this very step key, and the products are not there."""
+        attempts = self._records.get(item.call.name, [])
+        if item.made or item.call.name in self._live or not attempts:
+            return None
+        last = attempts[-1]
+        return last if last["outcome"] == "failed" and last["key"] == item.call.key else None
+
+    def _failures(self, items: Iterable[Outlook]) -> Iterator[Failure]:
+        for item in items:
+            record = self._failure(item)
+            if record is None:
+                continue
+            call, log = item.call, item.production.root / record["log"]
+            yield Failure(
+                step=call.step,
+                unit=call.unit,
+                tries=len(self._records[call.name]),
+                exit=record["exit_code"],
+                reason=str(record["reason"]),
+                log=str(log) if log.exists() else "",
+                ended=str(record["ended"]),
+                next=self._next(call),
+            )
+
+    def _next(self, call: StepCall) -> str:
+        plan = self._plan
+        return f"osa step run {call.step} {call.unit} --date {plan.night.date} --production {plan.production.id}"
+
+
+def _percent(items: Iterable[Outlook], step: str, role: str = "") -> float | None:
+    """How much of a step's work is there; with a role, of the files that hold it."""
+    asked = [item for item in items if item.call.step == step]
+    if not asked:
+        return None
+    there = [
+        item for item in asked if item.made and (not role or (item.receipt and item.receipt.made(role) is not None))
+    ]
+    return round(100 * len(there) / len(asked), 1)
+
+
+def _cpu(record: Record) -> float:
+    return float(record["cpu_s"]) + float(record["verify_cpu_s"])
+
+
+def _id(record: Record) -> str:
+    return str(record["id"])
+
+
+def _places(items: Iterable[Outlook]) -> tuple[Place, ...]:
+    found: dict[tuple[str, Path], list[int]] = {}
+    for item in items:
+        for made in item.receipt.outputs if item.made and item.receipt else ():
+            found.setdefault((item.call.step, (item.production.root / made.path).parent), []).append(made.size)
+    return tuple(Place(step, folder, len(sizes), sum(sizes)) for (step, folder), sizes in found.items())
+
+
+def read_records(production: Production) -> dict[str, list[Record]]:
+    """``<step>.<unit>`` → exit records of its attempts, the oldest first. A record that cannot be read is passed over."""
+    found: dict[str, list[Record]] = {}
+    for path in (production.state / "attempts").glob("*/*.json"):
+        try:
+            record: Record = json.loads(path.read_text())
+            found.setdefault(f"{record['step']}.{record['unit']}", []).append(record)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return {name: sorted(records, key=_id) for name, records in found.items()}
+
+
+def live_attempts(production: Production) -> Iterator[str]:
+    """``<step>.<unit>`` of attempts under way: those whose process lives, or that another machine works on."""
+    try:
+        names = os.listdir(production.scratch)
+    except FileNotFoundError:
+        return
+    for entry in names:
+        # <step>.<unit>.<time>-<host>-<pid>-<random>; a host's name may hold dashes
+        name, _, attempt = entry.rpartition(".")
+        owner, _, pid = attempt.partition("-")[2].rpartition("-")[0].rpartition("-")
+        if pid.isdigit() and (owner != host() or Path("/proc", pid).exists()):
+            yield name
+
+
+def engine(production: Production) -> Engine | None:
+    """Who works, or worked last, on a production."""
+    leases = {int(path.stem): path for path in (production.state / "engine").glob("[0-9]*.json") if path.stem.isdigit()}
+    if not leases:
+        return None
+    generation = max(leases)
+    try:
+        holder = json.loads(leases[generation].read_text())
+        return Engine(generation, holder["host"], holder["pid"], holder["since"], _is_alive(holder))
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _is_alive(holder: Mapping[str, Any]) -> bool | None:
+    if holder["host"] != host():
+        return None
+    try:
+        process = psutil.Process(holder["pid"])
+        started: float = process.create_time()
+        return abs(started - holder["process_started"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
