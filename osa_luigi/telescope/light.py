@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from osa_luigi.telescope.camera import EXCESS_NOISE, Camera
 
 FLATFIELD_LIGHT = 80.0
-"""Mean p.e. per pixel. The time calibration wants more than 200 ADC counts in the low gain, about 50 p.e."""
+"""Mean p.e. per pixel. The time calibration wants more than 200 ADC counts in the low gain, about 43 p.e.,
+from every pixel and whatever its efficiency."""
 FLATFIELD_TIME = 16.0
 """Sample in which a flat-field pulse peaks."""
 EARLIEST_PEAK, LATEST_PEAK = -14.0, 54.0

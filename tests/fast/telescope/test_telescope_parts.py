@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import subprocess
 import sys
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.time import Time
+from astropy.utils import iers
 from ctapipe.image.muon.ring_fitter import kundu_chaudhuri_circle_fit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from osa_luigi.telescope.camera import METRES_PER_DEGREE, build_camera
 from osa_luigi.telescope.light import Light, detect
-from osa_luigi.telescope.options import RunType
-from osa_luigi.telescope.plan import first_run_start
+from osa_luigi.telescope.options import RunType, SimulationOptions
+from osa_luigi.telescope.plan import first_run_start, plan_night
 from osa_luigi.telescope.r1v1 import counters
 from osa_luigi.telescope.schedule import (
     EventKind,
     RunPlan,
     flatfield_cells,
+    run_duration,
     run_schedule,
     subrun_schedule,
 )
@@ -201,3 +206,22 @@ def test_the_crab_is_observed_in_november() -> None:
 def test_models_are_named_after_the_nearest_declination() -> None:
     assert declination_line(SOURCES[0]) == "dec_2276"
     assert declination_line(SOURCES[1]) == "dec_3476"
+
+
+def test_every_option_is_in_the_manual() -> None:
+    manual = (Path(__file__).parents[3] / "docs" / "telescope.md").read_text()
+    for field in dataclasses.fields(SimulationOptions):
+        assert f"`{field.name}`" in manual
+
+
+def test_a_night_to_come_can_be_planned(tmp_path: Path) -> None:
+    with iers.conf.set_temp("auto_download", False):
+        night = plan_night(SimulationOptions(base=tmp_path, date=dt.date(2031, 6, 1)))
+    assert night.source.name == "Mrk501"
+    assert np.hypot(*night.runs[-1].source) == pytest.approx(0.4 * METRES_PER_DEGREE, rel=1e-3)
+
+
+def test_runs_do_not_overlap(tmp_path: Path) -> None:
+    night = plan_night(SimulationOptions(base=tmp_path, date=dt.date(2024, 11, 15)))
+    for run, following in pairwise(night.runs):
+        assert run.start_tai + run_duration(run) + 59 < following.start_tai
