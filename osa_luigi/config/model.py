@@ -225,9 +225,10 @@ class Dl2:
 
 @dataclass(frozen=True, slots=True)
 class Longterm:
-    """The long-term check of the night's datachecks."""
+    """The long-term check of the night's datachecks, with the cosmic rays' spectra if asked for."""
 
     enabled: bool
+    transparency: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,9 +296,11 @@ def used_steps(settings: Mapping[str, Mapping[str, object]]) -> list[str]:
         "tailcuts": settings["tailcuts"]["source"] == "per_run",
         "datacheck": settings["datacheck"]["enabled"],
         "run_datacheck": settings["datacheck"]["enabled"],
+        "run_plots": settings["datacheck"]["enabled"] and settings["datacheck"]["plots"],
         "merge_dl1": settings["merge"]["dl1"],
         "merge_muons": settings["merge"]["muons"],
         "dl2": settings["dl2"]["enabled"],
         "longterm": settings["longterm"]["enabled"],
+        "transparency": settings["longterm"]["enabled"] and settings["longterm"]["transparency"],
     }
     return [*_ALWAYS, *(step for step, used in sometimes.items() if used)]

@@ -21,11 +21,13 @@ _STEP_NEEDS: dict[str, tuple[int, int, str]] = {
     "dl1ab": (6_000, 150, "DL1a to DL1b, a subrun"),
     "datacheck": (6_000, 120, "the datacheck of a subrun"),
     "run_datacheck": (6_000, 180, "the datacheck of a run"),
+    "run_plots": (6_000, 180, "the plots of a run's datacheck"),
     "merge_dl1": (6_000, 120, "merging the DL1b files of a run"),
     "merge_muons": (3_000, 60, "merging the muon files of a run"),
     "dl2": (60_000, 180, "DL1b to DL2, a run"),
     "longterm": (10_000, 120, "the long-term check of the night"),
-    "close": (3_000, 120, "publishing the night"),
+    "transparency": (10_000, 120, "the cosmic-ray spectra of the night"),
+    "close": (3_000, 120, "closing the night"),
 }
 
 STEPS = tuple(_STEP_NEEDS)
@@ -42,7 +44,7 @@ def _needs(step: str) -> Schema:
                 OPERATIONAL,
                 "integer",
                 memory_mb,
-                f"Memory for {what}; raised when an attempt runs out of it.",
+                f"Memory for {what}: the executor starts it when so much is free.",
                 min=1,
                 unit="MB",
             ),
@@ -50,7 +52,7 @@ def _needs(step: str) -> Schema:
                 OPERATIONAL,
                 "number",
                 minutes,
-                f"Time for {what}; an attempt that takes longer is ended and made again with more.",
+                f"Time for {what}; an attempt that takes longer is ended.",
                 min=0.01,
                 unit="minutes",
             ),
@@ -393,7 +395,12 @@ PROCEDURE: Schema = {
     ),
     "longterm": section(
         "The long-term check of the night's datachecks.",
-        {"enabled": _switch(OPERATIONAL, True, "Make it.")},
+        {
+            "enabled": _switch(OPERATIONAL, True, "Make it."),
+            "transparency": _switch(
+                OPERATIONAL, False, "Add the spectrum of the cosmic rays' intensities, of each subrun."
+            ),
+        },
     ),
     "fake": section(
         "Fake steps in the place of lstchain, to try out the engine.",

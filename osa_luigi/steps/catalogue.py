@@ -20,6 +20,7 @@ from osa_luigi.steps.merge_dl1 import MergeDL1
 from osa_luigi.steps.merge_muons import MergeMuons
 from osa_luigi.steps.r0_to_dl1 import R0ToDL1
 from osa_luigi.steps.run_datacheck import RunDatacheck
+from osa_luigi.steps.run_plots import RunPlots
 from osa_luigi.steps.run_summary import RunSummary
 from osa_luigi.steps.step import Step
 from osa_luigi.steps.tailcuts import Tailcuts
@@ -42,6 +43,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
             DL1ab(),
             Datacheck(),
             RunDatacheck(),
+            RunPlots(),
             MergeDL1(),
             MergeMuons(),
             DL2(),

@@ -46,10 +46,12 @@ from osa_luigi.steps.merge_dl1 import MergeDL1
 from osa_luigi.steps.merge_muons import MergeMuons
 from osa_luigi.steps.r0_to_dl1 import R0ToDL1
 from osa_luigi.steps.run_datacheck import RunDatacheck
+from osa_luigi.steps.run_plots import RunPlots
 from osa_luigi.steps.run_summary import RunSummary
 from osa_luigi.steps.software import scientific_software
 from osa_luigi.steps.tailcuts import Tailcuts
 from osa_luigi.steps.time_calibration import TimeCalibration
+from osa_luigi.steps.transparency import Transparency
 
 PRIORITY = {
     "calibration": 90,
@@ -87,7 +89,7 @@ class RunPlan:
         ``dl1`` from raw to DL1b, or ``dl1a`` and ``dl1b`` where cleaning levels or a Cat-B calibration are found per run.
     calibration
         Cat-B and cleaning levels of the run, between the legs.
-    merge, dl2, datacheck
+    merge, dl2, datacheck, plots
         Per run; `None` where the procedure does not ask for it.
     """
 
@@ -97,6 +99,7 @@ class RunPlan:
     merge: Group | None = None
     dl2: Group | None = None
     datacheck: Group | None = None
+    plots: Group | None = None
 
     def groups(self) -> Iterator[Group]:
         """All groups of the run, in an order in which they could run."""
@@ -106,7 +109,7 @@ class RunPlan:
             yield self.calibration
         for leg in later:
             yield from self.legs[leg].values()
-        yield from (group for group in (self.merge, self.dl2, self.datacheck) if group)
+        yield from (group for group in (self.merge, self.dl2, self.datacheck, self.plots) if group)
 
 
 @dataclass(frozen=True)
@@ -278,6 +281,7 @@ class _Planner:
         calibration = self._run_calibration(run, list(dl1a.values())) if gated else ()
         dl1b = {number: self._dl1ab(call, calibration) for number, call in dl1a.items()}
         checks = {number: self._datacheck(dl1a[number], call) for number, call in dl1b.items()}
+        run_checks = [check for calls in checks.values() for check in calls]
         merge = self._merge(run, list(dl1a.values()), list(dl1b.values()))
         if gated:
             legs = {
@@ -292,7 +296,8 @@ class _Planner:
             calibration=self._group("run calibration", calibration) if gated else None,
             merge=self._group("merge", merge) if merge else None,
             dl2=self._dl2(run, merge),
-            datacheck=self._run_datacheck(run, [c for call in checks.values() for c in call], list(dl1a.values())),
+            datacheck=self._run_datacheck(run, run_checks),
+            plots=self._run_plots(run, run_checks, list(dl1a.values())),
         )
 
     def _to_dl1a(self, run: Run, subrun: Subrun) -> tuple[StepCall, ...]:
@@ -376,20 +381,30 @@ class _Planner:
         dl1 = self._product(dl1b, "dl1")
         return (Datacheck.call(unit=dl1b.unit, dl1=dl1, tailcut=self._tailcut, **self._common("datacheck")),)
 
-    def _run_datacheck(self, run: Run, checks: Sequence[StepCall], dl1a: Sequence[StepCall]) -> Group | None:
+    def _run_datacheck(self, run: Run, checks: Sequence[StepCall]) -> Group | None:
         """The run's check, after those of its subruns: they ride with the subruns, and what is missing is done here."""
         if not checks:
             return None
         call = RunDatacheck.call(
             unit=run.label,
             datachecks=[self._product(check, "datacheck") for check in checks],
-            muons=[self._product(one, "muons") for one in dl1a],
             tailcut=self._tailcut,
-            plots=self._procedure.datacheck.plots,
             **self._common("run_datacheck"),
         )
         group = self._group("datacheck", (*checks, call))
         return replace(group, after=tuple(check.name for check in checks))
+
+    def _run_plots(self, run: Run, checks: Sequence[StepCall], dl1a: Sequence[StepCall]) -> Group | None:
+        if not (checks and self._procedure.datacheck.plots):
+            return None
+        call = RunPlots.call(
+            unit=run.label,
+            datachecks=[self._product(check, "datacheck") for check in checks],
+            muons=[self._product(one, "muons") for one in dl1a],
+            tailcut=self._tailcut,
+            **self._common("run_plots"),
+        )
+        return self._group("plots", (call,))
 
     def _merge(self, run: Run, dl1a: Sequence[StepCall], dl1b: Sequence[StepCall]) -> tuple[StepCall, ...]:
         calls = []
@@ -443,7 +458,15 @@ class _Planner:
             muons=[self._product(call, "muons") for run in runs.values() for call in _of_step(run, "r0_to_dl1")],
             **self._common("longterm"),
         )
-        return self._group("night", (call,))
+        if not self._procedure.longterm.transparency:
+            return self._group("night", (call,))
+        spectra = Transparency.call(
+            day=self._night.date,
+            checked=self._product(call, "h5"),
+            datachecks=[self._product(group.calls[-1], "datacheck") for group in groups],
+            **self._common("transparency"),
+        )
+        return self._group("night", (call, spectra))
 
     def close(self, groups: Sequence[Group]) -> Group:
         """The night is finished when all that was declared is there."""

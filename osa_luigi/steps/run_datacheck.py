@@ -1,4 +1,4 @@
-"""Checks of a run, merged from its subruns', with or without plots: ``lstchain_check_dl1``."""
+"""Checks of a run, merged from its subruns': ``lstchain_check_dl1`` without its plots."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOLDER = Path("datacheck")
 
 
 class RunDatacheck(Step):
-    """The datacheck of a run: a row per subrun and kind of event, and plots of them."""
+    """The datacheck of a run: a row per subrun and kind of event. The plots are a step of their own, which nothing waits for."""
 
     name: ClassVar[str] = "run_datacheck"
     tool: ClassVar[Tool] = Tool(datacheck.TOOL.command, datacheck.TOOL.entry, "osa_luigi.steps.mends:run_datacheck")
@@ -26,9 +26,7 @@ class RunDatacheck(Step):
         *,
         unit: str,
         datachecks: Sequence[Input],
-        muons: Sequence[Input],
         tailcut: str,
-        plots: bool = True,
         **common: Unpack[making.Common],
     ) -> StepCall:
         """The check of a run.
@@ -37,43 +35,25 @@ class RunDatacheck(Step):
         ----------
         unit
             The run.
-        datachecks, muons
-            Of all its subruns. Muon rings are only plotted.
+        datachecks
+            Of all its subruns.
         tailcut
             Folder of the product, such as ``tailcut84``.
-        plots
-            Make the PDF as well: it takes five times as long.
         """
-        outputs = [Output("datacheck", names.datacheck(tailcut, unit))]
-        if plots:
-            outputs.append(Output("plots", names.datacheck(tailcut, unit, "pdf")))
         return making.make(
             cls,
             unit=unit,
-            settings={"plots": plots},
-            inputs=[*making.as_role("datacheck", *datachecks), *making.as_role("muons", *muons)],
-            outputs=outputs,
+            settings={},
+            inputs=making.as_role("datacheck", *datachecks),
+            outputs=[Output("datacheck", names.datacheck(tailcut, unit))],
             **common,
         )
 
     def command(self, call: StepCall) -> Command:
-        arguments = [
-            # The tool expands the pattern itself. It must not match the run-wise file, which is written beside the inputs.
-            f"--input-file={FOLDER / names.datacheck('', call.unit + '.*').name}",
-            "--output-dir=.",
-            f"--muons-dir={datacheck.MUONS}",
-            "--max-cores=1",
-            "--batch",
-        ]
-        if not call.settings["plots"]:
-            arguments.append("--omit-pdf")
-        links = {FOLDER / path.name: path for path in call.paths("datacheck")}
-        links |= {datacheck.MUONS / path.name: path for path in call.paths("muons")}
-        return Command(self.tool, tuple(arguments), links=links, folders=(datacheck.MUONS,))
+        return whole_run(self.tool, call, "--omit-pdf")
 
     def produced(self, call: StepCall) -> Mapping[str, Path]:
-        merged = {"datacheck": FOLDER / call.output("datacheck").path.name}
-        return merged | {o.role: Path(o.path.name) for o in call.outputs if o.role == "plots"}
+        return {"datacheck": FOLDER / call.output("datacheck").path.name}
 
     def verify(self, call: StepCall, files: Mapping[str, Path]) -> Mapping[str, Any]:
         """Of each kind of event the rows of all subruns, of cosmics one for each subrun."""
@@ -91,8 +71,23 @@ class RunDatacheck(Step):
         if found != expected:
             lost = sorted(set(expected) - set(found))
             raise checks.refuse(files["datacheck"], f"lacks the subruns {', '.join(map(str, lost)) or '(some twice)'}")
-        counts = {"subruns": len(found), "cosmics": events}
-        return counts | ({"pages": checks.pdf_pages(files["plots"])} if "plots" in files else {})
+        return {"subruns": len(found), "cosmics": events}
+
+
+def whole_run(tool: Tool, call: StepCall, *more: str) -> Command:
+    """The tool over all subruns of a run."""
+    links = {FOLDER / path.name: path for path in call.paths("datacheck")}
+    links |= {datacheck.MUONS / path.name: path for path in call.paths("muons")}
+    arguments = (
+        # The tool expands the pattern itself. It must not match the run-wise file, which is written beside the inputs.
+        f"--input-file={FOLDER / names.datacheck('', call.unit + '.*').name}",
+        "--output-dir=.",
+        f"--muons-dir={datacheck.MUONS}",
+        "--max-cores=1",
+        "--batch",
+        *more,
+    )
+    return Command(tool, arguments, links=links, folders=(datacheck.MUONS,))
 
 
 def _unit(path: Path) -> str:

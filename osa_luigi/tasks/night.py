@@ -4,6 +4,7 @@
       ├── RunSummaryTask                       where the night has none
       └── CloseTask
             ├── LongtermTask ── DatacheckTask (run)
+            ├── PlotsTask (run) ── DatacheckTask (run)
             └── Dl2Task (run) ── MergeTask (run) ── ReconstructionTask (run, subrun, leg) ── CalibrationTask
 
 What a task does stands in the plan; a task only says which part of it, and what it needs.
@@ -11,7 +12,6 @@ What a task does stands in the plan; a task only says which part of it, and what
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Generator
 from functools import cached_property
 from typing import Any
@@ -20,18 +20,13 @@ import luigi
 
 from osa_luigi.batch.executor import Executor
 from osa_luigi.batch.job import Event, Job
-from osa_luigi.batch.lease import take_lease
 from osa_luigi.batch.local import LocalExecutor
 from osa_luigi.batch.task import BatchTask
 from osa_luigi.config import Configuration, load
 from osa_luigi.errors import OsaError
-from osa_luigi.night import compact, scan_raw
-from osa_luigi.products.production import Production
-from osa_luigi.runner.leg import sweep_scratch
+from osa_luigi.night import scan_raw
 from osa_luigi.steps.plan import Group, RunPlan, run_summary_group
 from osa_luigi.tasks.session import Session, choose_procedure, config_path, night_paths, session
-
-logger = logging.getLogger("luigi-interface")
 
 
 class NightPart(BatchTask):
@@ -59,6 +54,8 @@ class NightPart(BatchTask):
         return self.session.is_done(group.calls, group.production)
 
     def job(self) -> Job:
+        # luigid hands tasks back to a restarted worker before NightTask ran again
+        self.session.begin()
         group = self.group()
         return Job(self.task_id, group.production.root, group.calls, group.riders, group.after, group.priority)
 
@@ -192,6 +189,17 @@ class DatacheckTask(RunPart):
         return self.run_plan.datacheck
 
 
+class PlotsTask(RunPart):
+    """The plots of a run's datacheck; only closing waits for them."""
+
+    def requires(self) -> list[NightPart]:
+        return [self.part(DatacheckTask, run_id=self.run_id)]
+
+    def group(self) -> Group:
+        assert self.run_plan.plots is not None
+        return self.run_plan.plots
+
+
 class LongtermTask(NightPart):
     """The check over all runs of the night."""
 
@@ -215,7 +223,7 @@ class CloseTask(NightPart):
         common = {"date": self.date, "production": self.production}
         parts: list[NightPart] = [LongtermTask(**common)] if plan.longterm else []
         for run_id, run in plan.runs.items():
-            kinds = ((Dl2Task, run.dl2), (DatacheckTask, run.datacheck), (MergeTask, run.merge))
+            kinds = ((Dl2Task, run.dl2), (DatacheckTask, run.datacheck), (PlotsTask, run.plots), (MergeTask, run.merge))
             parts += [task(**common, run_id=run_id) for task, group in kinds if group]
             if not run.merge:
                 leg = list(run.legs)[-1]
@@ -250,35 +258,5 @@ class NightTask(luigi.Task):  # type: ignore[misc]
     def run(self) -> Generator[luigi.Task, None, None]:
         yield RunSummaryTask(date=self.date, procedure=self.procedure)
         close = self.close_task()
-        begin(close.session)
+        close.session.begin()
         yield close
-
-
-def begin(night: Session) -> None:
-    """Before a night's first job: refuse what must be refused, become its one engine, tidy up, link what is there already."""
-    night.refuse_conflicts()
-    production = night.plan.production
-    production.state.mkdir(parents=True, exist_ok=True)
-    generation = take_lease(production)
-    swept = sweep_scratch(production)
-    linked = night.link_equal()
-    logger.info("%s", _beginning(night, production, generation, swept, linked))
-
-
-def _beginning(night: Session, production: Production, generation: int, swept: int, linked: int) -> str:
-    plan = night.plan
-    subruns = sum(len(run.run.subruns) for run in plan.runs.values())
-    parts = [
-        f"night {compact(plan.night.date)}, production {production.id} (engine generation {generation}): "
-        f"{len(plan.runs)} DATA runs, {subruns} subruns, {len(plan.calls)} steps"
-    ]
-    if plan.source.date != plan.night.date:
-        parts.append(f"calibration of {plan.source.date.isoformat()}: tonight has none")
-    if plan.night.unlisted_runs:
-        runs = ", ".join(map(str, plan.night.unlisted_runs))
-        parts.append(f"raw files of runs that the run summary lacks: {runs} (make it again, then run again)")
-    if swept:
-        parts.append(f"{swept} scratch folders of killed attempts removed")
-    if linked:
-        parts.append(f"{linked} steps linked from other productions of the night")
-    return "; ".join(parts)

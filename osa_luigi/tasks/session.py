@@ -15,13 +15,16 @@ from pathlib import Path
 
 import luigi
 
+from osa_luigi.batch.lease import take_lease
 from osa_luigi.config import Configuration, load
-from osa_luigi.errors import KeyConflictError
+from osa_luigi.errors import ExecutorError, KeyConflictError
 from osa_luigi.night import CalibrationSource, Night, NightPaths, compact, find_calibration, observe
 from osa_luigi.products.commit import finish_move
 from osa_luigi.products.linking import find_equal, link_product
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Presence, Receipt, ReceiptBook
+from osa_luigi.runner.attempt import disk_trouble
+from osa_luigi.runner.leg import sweep_scratch
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.plan import NightPlan, plan_night
 from osa_luigi.steps.standing import Standing, difference, standing
@@ -50,6 +53,7 @@ class Session:
     books: dict[Production, ReceiptBook]
     made: set[str] = field(default_factory=set)
     """Names and keys of what was made since the books were read."""
+    begun: bool = False
     siblings: dict[Production, list[Production]] = field(default_factory=dict)
     """The other productions of the same night, listed once."""
 
@@ -76,6 +80,30 @@ class Session:
         if state is Presence.UNMOVED:
             finish_move(production, receipt)
         return state is not Presence.LOST
+
+    def begin(self) -> None:
+        """Before the first job: refuse what must be refused, become the one engine, tidy up, link what is there already.
+
+        Raises
+        ------
+        OsaError
+            The night may not be worked on, by this process or with these settings.
+        """
+        if self.begun:
+            return
+        self.refuse_conflicts()
+        production = self.plan.production
+        try:
+            generation = take_lease(production)
+            swept = sweep_scratch(production)
+            linked = self.link_equal()
+        except OSError as error:
+            raise ExecutorError(
+                f"{error.filename or production.root}: {error.strerror}; the production's folder must be writable. "
+                f"{disk_trouble(production.root)}"
+            ) from error
+        self.begun = True
+        logger.info("%s", _beginning(self.plan, generation, swept, linked))
 
     def refuse_conflicts(self) -> None:
         """Compare the plan with what the production holds.
@@ -115,6 +143,24 @@ class Session:
         if production not in self.siblings:
             self.siblings[production] = production.siblings()
         return self.siblings[production]
+
+
+def _beginning(plan: NightPlan, generation: int, swept: int, linked: int) -> str:
+    subruns = sum(len(run.run.subruns) for run in plan.runs.values())
+    parts = [
+        f"night {compact(plan.night.date)}, production {plan.production.id} (engine generation {generation}): "
+        f"{len(plan.runs)} DATA runs, {subruns} subruns, {len(plan.calls)} steps"
+    ]
+    if plan.source.date != plan.night.date:
+        parts.append(f"calibration of {plan.source.date.isoformat()}: tonight has none")
+    if plan.night.unlisted_runs:
+        runs = ", ".join(map(str, plan.night.unlisted_runs))
+        parts.append(f"raw files of runs that the run summary lacks: {runs} (make it again, then run again)")
+    if swept:
+        parts.append(f"{swept} scratch folders of killed attempts removed")
+    if linked:
+        parts.append(f"{linked} steps linked from other productions of the night")
+    return "; ".join(parts)
 
 
 def _conflict_message(production: Production, conflicts: list[tuple[Production, StepCall, Receipt]]) -> str:

@@ -22,7 +22,7 @@ def simulated_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "monitoring/DrivePositioning",
         "monitoring/PixelCalibration/Cat-A/drs4_time_sampling_from_FF",
         "monitoring/PixelCalibration/Cat-A/ffactor_systematics",
-        "models/AllSky/simulated",
+        "models/AllSky/simulated_nsb_tuning_0.00/dec_2276",
     ):
         (tmp_path / name).mkdir(parents=True)
     return tmp_path
