@@ -98,6 +98,11 @@ class Paper:
             "run_datacheck": {
                 "unit": "Run02008",
                 "datachecks": self.many("datacheck_dl1_LST-1.{}.h5"),
+                "tailcut": "tailcut84",
+            },
+            "run_plots": {
+                "unit": "Run02008",
+                "datachecks": self.many("datacheck_dl1_LST-1.{}.h5"),
                 "muons": self.many("muons_LST-1.{}.fits"),
                 "tailcut": "tailcut84",
             },

@@ -57,6 +57,9 @@ ARGUMENTS = {
         --batch""",
     "run_datacheck": """
         '--input-file=datacheck/datacheck_dl1_LST-1.Run02008.*.h5' --output-dir=. --muons-dir=muons --max-cores=1
+        --batch --omit-pdf""",
+    "run_plots": """
+        '--input-file=datacheck/datacheck_dl1_LST-1.Run02008.*.h5' --output-dir=. --muons-dir=muons --max-cores=1
         --batch""",
     "merge_dl1": """
         --input-dir=dl1 --output-file=dl1_LST-1.Run02008.h5 '--pattern=dl1_LST-1.Run02008.*.h5' --no-progress
@@ -82,6 +85,7 @@ TOOLS = {
     "dl1ab": "lstchain_dl1ab",
     "datacheck": "lstchain_check_dl1",
     "run_datacheck": "lstchain_check_dl1",
+    "run_plots": "lstchain_check_dl1",
     "merge_dl1": "lstchain_merge_hdf5_files",
     "merge_muons": "lstchain_merge_muon_files",
     "dl2": "lstchain_dl1_to_dl2",
@@ -103,7 +107,6 @@ OPTIONS = [
     ("r0_to_dl1", {"flatfield_heuristic": False}, "--no-flatfield-heuristic"),
     ("cat_b", {"systematics": None}, "systematic_correction_path=None"),
     ("dl1ab", {"images": False}, "--no-image"),
-    ("run_datacheck", {"plots": False}, "--omit-pdf"),
 ]
 
 
@@ -161,7 +164,7 @@ def test_a_tool_that_takes_a_folder_sees_the_declared_inputs_and_no_others(paper
     assert inside == links == {Path(LINKED[name]) / target.name: target for target in targets}
 
 
-@pytest.mark.parametrize("name", ["run_datacheck", "longterm"])
+@pytest.mark.parametrize("name", ["run_plots", "longterm"])
 def test_datachecks_and_muons_have_a_folder_each(paper: Paper, name):
     call = paper.call(name)
     command = STEPS[name].command(call)

@@ -503,7 +503,7 @@ def test_a_wanting_datacheck_is_refused(paper: Paper, tmp_path, counts, said):
 
 
 def run_datacheck(paper: Paper) -> StepCall:
-    call = paper.call("run_datacheck", plots=False)
+    call = paper.call("run_datacheck")
     for number, path in enumerate(call.paths("datacheck")):
         write_hdf5(path, check_tables([15], [3] if number else [], [2], first=number))
     return call
@@ -524,6 +524,13 @@ def test_a_run_datacheck_has_the_rows_of_its_subruns(paper: Paper, tmp_path):
 )
 def test_a_wanting_run_datacheck_is_refused(paper: Paper, tmp_path, tables, said):
     refused(run_datacheck(paper), said, datacheck=write_hdf5(tmp_path / "d.h5", tables))
+
+
+def test_the_plots_of_a_run_are_a_whole_pdf(paper: Paper, tmp_path):
+    path = tmp_path / "d.pdf"
+    path.write_bytes(b"%PDF-1.4 /Type /Page /Type /Page %%EOF")
+    assert verify(paper.call("run_plots"), plots=path) == {"pages": 2}
+    refused(paper.call("run_plots"), "cut short", plots=truncate(path))
 
 
 def night_files(call: StepCall, folder: Path, runs: int = 2, subruns: int = 5) -> dict[str, Path]:
