@@ -29,6 +29,8 @@ EFFECTIVE_FOCAL_LENGTH = 29.30565
 METRES_PER_DEGREE = EFFECTIVE_FOCAL_LENGTH * float(np.tan(np.deg2rad(1.0)))
 EXCESS_NOISE = 0.222
 """Relative variance of the single photo-electron; lstchain's ``squared_excess_noise_factor`` is one more."""
+CELL_OFFSET_SPREAD = 3.0
+"""ADC counts."""
 BASELINE = 400
 """ADC counts at which the event builder puts the baseline."""
 LAST_ADC = 4095
@@ -92,7 +94,8 @@ def build_camera(seed: int) -> Camera:
     pixels.sort("pix_id")
     high_gain = rng.normal(82.0, 3.0, N_PIXELS)
     low_gain = high_gain / 17.4 * rng.normal(1.0, 0.02, N_PIXELS)
-    cells = np.round(rng.normal(0.0, 3.0, (N_GAINS, N_PIXELS, N_CAPACITORS_PIXEL))).astype(np.int8)
+    cells = rng.standard_normal((N_GAINS, N_PIXELS, N_CAPACITORS_PIXEL), np.float32)
+    cells = np.rint(CELL_OFFSET_SPREAD * cells).astype(np.int8)
     return Camera(
         x=np.array(pixels["pix_x"], dtype=float),
         y=np.array(pixels["pix_y"], dtype=float),

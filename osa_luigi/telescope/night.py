@@ -14,6 +14,7 @@ from osa_luigi.telescope.formats import raw_format
 from osa_luigi.telescope.manifest import Manifest
 from osa_luigi.telescope.options import ProgressCallback, RunType, SimulatedNight, SimulationOptions
 from osa_luigi.telescope.plan import NightPlan, plan_night
+from osa_luigi.telescope.quiet import library_warnings_discarded
 from osa_luigi.telescope.sky import write_drive_logs
 from osa_luigi.telescope.truth import join_truth
 from osa_luigi.telescope.workers import Part, do_parts
@@ -28,7 +29,7 @@ COST_PER_EVENT, COST_PER_SHOWER, COST_OF_TRAINING = 1.0, 1.0, 1000.0
 def make_night(options: SimulationOptions, manifest: Manifest, report: ProgressCallback) -> SimulatedNight:
     """Write what is missing of a night, and note in the manifest when it is complete."""
     raw_format(options.format)
-    with iers.conf.set_temp("auto_download", False):
+    with iers.conf.set_temp("auto_download", False), library_warnings_discarded():
         plan = plan_night(options)
         night = plan.night()
         manifest.begin(options)

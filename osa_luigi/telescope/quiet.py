@@ -1,10 +1,12 @@
-"""Keeping native libraries quiet."""
+"""Keeping libraries quiet: what they say of simulated data helps nobody."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,3 +34,17 @@ def native_output_discarded() -> Iterator[None]:
             os.dup2(saved[1], 2)
             for descriptor in (*saved, sink):
                 os.close(descriptor)
+
+
+@contextmanager
+def library_warnings_discarded() -> Iterator[None]:
+    """Discard Python warnings, and lstchain's logged ones: each faint shower costs it a dozen lines."""
+    lstchain = logging.getLogger("lstchain")
+    level = lstchain.level
+    lstchain.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        lstchain.setLevel(level)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from osa_luigi.telescope.models import ModelsJob
+from osa_luigi.telescope.quiet import library_warnings_discarded
 from osa_luigi.telescope.subrun import SubrunJob, write_subrun
 
 Job = SubrunJob | ModelsJob
@@ -29,8 +29,7 @@ class Part:
 
 def do_part(part: Part) -> None:
     """Do one part."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with library_warnings_discarded():
         match part.job:
             case SubrunJob():
                 write_subrun(part.job)
