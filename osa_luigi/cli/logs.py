@@ -9,6 +9,7 @@ import click
 
 from osa_luigi.cli import choose, options
 from osa_luigi.products.production import Production
+from osa_luigi.products.receipt import current_receipt
 from osa_luigi.steps.call import StepCall
 
 
@@ -45,7 +46,7 @@ def logs(
         click.echo(str(log), err=True)
         click.echo(text, nl=False)
     else:
-        click.echo(f"{call.name}: no log in {place.logs(call.unit)}: it has not been tried in this production.", err=True)
+        click.echo(_no_log(place, call), err=True)
     if log is None:
         raise click.exceptions.Exit(1)
 
@@ -53,3 +54,10 @@ def logs(
 def newest_log(production: Production, call: StepCall) -> Path | None:
     """The log of the newest attempt: attempt ids sort by time."""
     return max(production.logs(call.unit).glob(f"{call.name}.*.log"), default=None)
+
+
+def _no_log(place: Production, call: StepCall) -> str:
+    receipt = current_receipt(place, call.step, call.unit)
+    if receipt and receipt.linked_from:
+        return f"{call.name}: linked from production {receipt.linked_from}: ask for its log there (--production {receipt.linked_from})."
+    return f"{call.name}: no log in {place.logs(call.unit)}: it has not been tried in this production."

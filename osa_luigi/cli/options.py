@@ -18,18 +18,12 @@ from osa_luigi.tasks.session import Session, config_path, open_session
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class ObservationDate(click.ParamType):
-    """``2024-11-15`` or ``20241115``."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            return parse_date(str(value))
-        except NightError as error:
-            self.fail(str(error), param, ctx)
+def observation_date(_context: click.Context, _option: click.Parameter, value: str) -> date:
+    """What an option ``--date`` means; anything else is wrong usage."""
+    try:
+        return parse_date(value)
+    except NightError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 config = click.option(
@@ -44,7 +38,8 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print data for a
 day = click.option(
     "--date",
     "day",
-    type=ObservationDate(),
+    metavar="DATE",
+    callback=observation_date,
     required=True,
     help="Observation date (the evening's): 2024-11-15 or 20241115.",
 )

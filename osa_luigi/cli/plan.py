@@ -65,7 +65,9 @@ def _chosen(plan: NightPlan, items: list[Outlook], run_id: int | None) -> list[O
     run = plan.night.run(run_id)  # says which runs there are
     chosen = [item for item in items if item.call.unit.partition(".")[0] == run.label]
     if not chosen:
-        raise NightError(f"{run.label} is a {run.run_type} run that this night's plan does not use: nothing is done for it")
+        raise NightError(
+            f"{run.label} is a {run.run_type} run that this night's plan does not use: nothing is done for it"
+        )
     return chosen
 
 

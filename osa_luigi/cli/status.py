@@ -13,7 +13,21 @@ from osa_luigi.cli.tables import coloured, plain_table, print_table
 from osa_luigi.tasks.overview import Engine, Overview, Row, State, overview
 
 COLUMNS = (
-    *("Tel", "Seq", "Parent", "Type", "Run", "Subruns", "Source", "Action", "Tries", "JobID", "State", "CPU_time", "Exit"),
+    *(
+        "Tel",
+        "Seq",
+        "Parent",
+        "Type",
+        "Run",
+        "Subruns",
+        "Source",
+        "Action",
+        "Tries",
+        "JobID",
+        "State",
+        "CPU_time",
+        "Exit",
+    ),
     *("DL1%", "MUONS%", "CAT-B", "DL1AB%", "DATACHECK%", "DL2%"),
 )
 """The table that LST's operators know."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -85,6 +86,8 @@ def run(
     3 no such unit, or the configuration or the night is wrong.
     """
     choose.check_step(step)
+    # The runner forks, so no library that planning imports may start threads.
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     if step == choose.RUN_SUMMARY:
         place, call = choose.run_summary_call(config_file, day, unit)
         cache = load(options.the_config(config_file)).main.site.paths.numba_cache

@@ -86,12 +86,16 @@ def simulate(base: Path, day: date, fake: bool, as_json: bool, **asked: Any) -> 
         night = PlaceholderNight(base, day, asked["data_runs"], asked["subruns"], asked["first_run"])
         written = night.write()
         told = {"base": str(base), "date": day.isoformat(), "fresh": written > 0, "files_written": written}
-        words = f"{base}: placeholder night {day.isoformat()}, {written} files written; use a procedure with fake steps."
+        words = (
+            f"{base}: placeholder night {day.isoformat()}, {written} files written; use a procedure with fake steps."
+        )
     else:
         made = simulate_visibly(SimulationOptions(base=base, date=day, **asked))
         runs = [{"run": run.run_id, "type": str(run.run_type), "subruns": run.subruns} for run in made.runs]
         told = {"base": str(base), "date": day.isoformat(), "fresh": made.fresh, "source": made.source, "runs": runs}
-        words = f"{base}: night {day.isoformat()} of {made.source}, {'made now' if made.fresh else 'was there already'}."
+        words = (
+            f"{base}: night {day.isoformat()} of {made.source}, {'made now' if made.fresh else 'was there already'}."
+        )
     if as_json:
         options.print_json(told)
     else:
