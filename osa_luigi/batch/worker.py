@@ -13,7 +13,7 @@ import queue
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import luigi
 import luigi.interface
@@ -208,25 +208,48 @@ class OsaWorker(luigi.worker.Worker):  # type: ignore[misc]
         self._task_result_queue.put((task.task_id, status, reason, [], []))
 
 
+@runtime_checkable
+class Exclusive(Protocol):
+    """A root task that only one process may work on at a time."""
+
+    def become_engine(self) -> None:
+        """Take the lease; an `ExecutorError` says who holds it."""
+        ...
+
+
 class OsaFactory(luigi.interface._WorkerSchedulerFactory):  # type: ignore[misc]
     """Makes luigi's own command use this worker."""
 
     def create_worker(self, scheduler: Any, worker_processes: int, assistant: bool = False) -> OsaWorker:
-        identity = _stable_id() if not assistant else None
-        chosen = {"worker_id": identity} if identity else {}
+        root = None if assistant else _root_task()
+        # Before luigid hears of this process: it would give a second one the first one's tasks.
+        if isinstance(root, Exclusive):
+            _become_engine(root)
+        chosen = {"worker_id": _stable_id(root)} if root else {}
         return OsaWorker(scheduler=scheduler, worker_processes=worker_processes, assistant=assistant, **chosen)
 
 
-def _stable_id() -> str | None:
+def _root_task() -> luigi.Task | None:
+    """The task that luigi's command line names."""
+    parser = CmdlineParser.get_instance()
+    return parser.get_task_obj() if parser and parser.known_args.root_task else None
+
+
+def _become_engine(root: Exclusive) -> None:
+    try:
+        root.become_engine()
+    except ExecutorError as error:
+        logger.error("%s", error)  # noqa: TRY400 (said plainly; luigi's exit code for "already running" follows)
+        raise luigi.interface.PidLockAlreadyTakenExit from error
+
+
+def _stable_id(root: luigi.Task) -> str:
     """The same for the same root task on the same machine.
 
     A worker that was killed is then handed its RUNNING tasks back at once when it is started again; under a new id it would
     wait until luigid gives up on the old one (a minute, and 15 more for its tasks).
     """
-    parser = CmdlineParser.get_instance()
-    if parser is None or not parser.known_args.root_task:
-        return None
-    return f"osa-{host()}-{os.getuid()}-{parser.get_task_obj().task_id}"
+    return f"osa-{host()}-{os.getuid()}-{root.task_id}"
 
 
 EXIT_CODES = {

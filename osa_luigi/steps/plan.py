@@ -61,6 +61,7 @@ PRIORITY = {
     "subrun": 50,
     "datacheck": 20,
     "night": 10,
+    "plots": 0,
 }
 """Which waiting job starts first: what others wait for, then what finishes a run, then plots and checks."""
 

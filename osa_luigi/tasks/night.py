@@ -13,6 +13,7 @@ What a task does stands in the plan; a task only says which part of it, and what
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -20,13 +21,22 @@ import luigi
 
 from osa_luigi.batch.executor import Executor
 from osa_luigi.batch.job import Event, Job
+from osa_luigi.batch.lease import take_lease
 from osa_luigi.batch.local import LocalExecutor
 from osa_luigi.batch.task import BatchTask
 from osa_luigi.config import Configuration, load
-from osa_luigi.errors import OsaError
+from osa_luigi.errors import ConfigurationError, NightError, OsaError
 from osa_luigi.night import scan_raw
 from osa_luigi.steps.plan import Group, RunPlan, run_summary_group
-from osa_luigi.tasks.session import Session, choose_procedure, config_path, night_paths, session
+from osa_luigi.tasks.session import (
+    Session,
+    choose_procedure,
+    config_path,
+    configure,
+    night_paths,
+    production_folder,
+    session,
+)
 
 
 class NightPart(BatchTask):
@@ -250,10 +260,26 @@ class NightTask(luigi.Task):  # type: ignore[misc]
 
     def close_task(self) -> CloseTask:
         """The last task of the night."""
-        configuration = load(config_path(), self.procedure or None)
-        production = self.production or configuration.procedure.production_id
+        production = production_folder(self._configuration(), self.date).id
         choose_procedure(production, self.procedure)
         return CloseTask(date=self.date, production=production)
+
+    def become_engine(self) -> None:
+        """Take the night's lease, if there is such a night; what else is wrong, `run` says.
+
+        Raises
+        ------
+        ExecutorError
+            Another process works on this night and production.
+        """
+        with suppress(ConfigurationError, NightError, OSError):
+            configuration = self._configuration()
+            paths = night_paths(configuration)
+            scan_raw(paths.r0, paths.r0g, self.date)
+            take_lease(production_folder(configuration, self.date))
+
+    def _configuration(self) -> Configuration:
+        return configure(config_path(), self.production, self.procedure)
 
     def run(self) -> Generator[luigi.Task, None, None]:
         yield RunSummaryTask(date=self.date, procedure=self.procedure)

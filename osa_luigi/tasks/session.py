@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -17,7 +18,7 @@ import luigi
 
 from osa_luigi.batch.lease import take_lease
 from osa_luigi.config import Configuration, load
-from osa_luigi.errors import ExecutorError, KeyConflictError
+from osa_luigi.errors import ConfigurationError, ExecutorError, KeyConflictError
 from osa_luigi.night import CalibrationSource, Night, NightPaths, compact, find_calibration, observe
 from osa_luigi.products.commit import finish_move
 from osa_luigi.products.linking import find_equal, link_product
@@ -30,6 +31,8 @@ from osa_luigi.steps.plan import NightPlan, plan_night
 from osa_luigi.steps.standing import Standing, difference, standing
 
 logger = logging.getLogger("luigi-interface")
+
+PRODUCTION_ID = r"(?!\.)[A-Za-z0-9._+-]{1,64}"
 
 SHOWN = 5
 """Conflicts that a message shows."""
@@ -221,14 +224,26 @@ def session(day: date, production: str = "") -> Session:
 
 def open_session(config: Path, day: date, production: str = "", procedure: str = "") -> Session:
     """Validate, observe, plan; nothing is run."""
-    configuration = load(config, procedure or None)
-    if production:
-        configuration = replace(configuration, procedure=replace(configuration.procedure, production_id=production))
+    configuration = configure(config, production, procedure)
     night = observe(night_paths(configuration), day)
     root = production_folder(configuration, day)
     book = ReceiptBook(root)
-    plan = plan_night(configuration, night, _calibration(configuration, night, book), root)
+    source = _calibration(configuration, night, book)
+    earlier = None if source.date == day else observe(night_paths(configuration), source.date)
+    plan = plan_night(configuration, night, source, root, earlier)
     return Session(configuration, plan, {root: book})
+
+
+def configure(config: Path, production: str = "", procedure: str = "") -> Configuration:
+    """The validated configuration, with a production id from the command line in place of the procedure's."""
+    configuration = load(config, procedure or None)
+    if not production:
+        return configuration
+    if not re.fullmatch(PRODUCTION_ID, production):
+        raise ConfigurationError(
+            [f"--production {production!r}: letters, digits and . _ + - only, 64 at most, not beginning with a dot"]
+        )
+    return replace(configuration, procedure=replace(configuration.procedure, production_id=production))
 
 
 def night_paths(configuration: Configuration) -> NightPaths:
