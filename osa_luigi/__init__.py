@@ -21,8 +21,10 @@ from osa_luigi.tasks.night import (
     RunCalibrationTask,
     RunSummaryTask,
 )
+from osa_luigi.tasks.session import prefer_environment
 
 register()
+prefer_environment()
 
 __all__ = [
     "CalibrationTask",

@@ -42,9 +42,15 @@ class osa_luigi(luigi.Config):  # type: ignore[misc]  # noqa: N801 (the name of 
     """Section ``[osa_luigi]`` of luigi.cfg."""
 
     config = luigi.Parameter(
-        default=os.environ.get("OSA_CONFIG", "osa.yaml"),
-        description="Path of the main configuration; also by the environment variable OSA_CONFIG",
+        default="osa.yaml",
+        description="Path of the main configuration; the environment variable OSA_CONFIG goes before luigi.cfg",
     )
+
+
+def prefer_environment() -> None:
+    """Let OSA_CONFIG go before luigi.cfg, which may be anybody's in the folder that luigi was started in."""
+    if path := os.environ.get("OSA_CONFIG"):
+        luigi.configuration.get_config().set("osa_luigi", "config", path)
 
 
 @dataclass
