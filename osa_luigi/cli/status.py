@@ -45,6 +45,7 @@ LEVELS = {
     "merge_dl1": "DL1, merged",
     "merge_muons": "muons, merged",
     "run_datacheck": "datacheck",
+    "run_plots": "datacheck plots",
     "dl2": "DL2",
     "longterm": "night check",
     "close": "marker",

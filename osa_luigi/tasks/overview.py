@@ -47,6 +47,9 @@ class Kind(StrEnum):
     """A file without a receipt stands in its place: the step is refused."""
 
 
+RELEASED = ".released"
+"""Beside a lease whose holder has ended, or was said to have."""
+
 TO_MAKE = (Kind.NEW, Kind.GROWN, Kind.LOST)
 REFUSED = (Kind.CONFLICT, Kind.FOREIGN)
 
@@ -435,7 +438,9 @@ def engine(production: Production) -> Engine | None:
     generation = max(leases)
     try:
         holder = json.loads(leases[generation].read_text())
-        return Engine(generation, holder["host"], holder["pid"], holder["since"], _is_alive(holder))
+        released = leases[generation].with_suffix(RELEASED).exists()
+        alive = False if released else _is_alive(holder)
+        return Engine(generation, holder["host"], holder["pid"], holder["since"], alive)
     except (OSError, ValueError, KeyError):
         return None
 

@@ -14,6 +14,7 @@ STAGES = {
     "MergeTask": "merge",
     "Dl2Task": "DL2",
     "DatacheckTask": "datacheck",
+    "PlotsTask": "plots",
     "LongtermTask": "night check",
     "CloseTask": "close",
 }
