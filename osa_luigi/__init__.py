@@ -4,27 +4,29 @@
 
     luigi --module osa_luigi NightTask --date 2024-11-15
 
-Importing the package registers its tasks with luigi, and the worker that hands their work to an executor.
+Imported by luigi's command (or after luigi), the package registers its tasks, and the worker that hands their work to an executor.
+The processes that run steps import it, too, and have no use for luigi, whose import takes a second: they are spared it.
 """
 
-from osa_luigi.batch.worker import register
-from osa_luigi.tasks.night import (
-    CalibrationTask,
-    CloseTask,
-    DatacheckTask,
-    Dl2Task,
-    LongtermTask,
-    MergeTask,
-    NightTask,
-    PlotsTask,
-    ReconstructionTask,
-    RunCalibrationTask,
-    RunSummaryTask,
-)
-from osa_luigi.tasks.session import prefer_environment
+from __future__ import annotations
 
-register()
-prefer_environment()
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from osa_luigi.tasks import (
+        CalibrationTask,
+        CloseTask,
+        DatacheckTask,
+        Dl2Task,
+        LongtermTask,
+        MergeTask,
+        NightTask,
+        PlotsTask,
+        ReconstructionTask,
+        RunCalibrationTask,
+        RunSummaryTask,
+    )
 
 __all__ = [
     "CalibrationTask",
@@ -39,3 +41,16 @@ __all__ = [
     "RunCalibrationTask",
     "RunSummaryTask",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The tasks, when somebody asks for one."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from osa_luigi import tasks
+
+    return getattr(tasks, name)
+
+
+if "luigi" in sys.modules:
+    import osa_luigi.tasks  # noqa: F401 (registers them)
