@@ -59,10 +59,19 @@ def sweep_scratch(production: Production) -> int:
     for folder in _scratch_folders(production):
         name, _, rest = folder.name.rpartition(".")
         owner, _, pid = rest.partition("-")[2].rpartition("-")[0].rpartition("-")
-        if owner == host() and not Path(f"/proc/{pid}").exists() and not _awaited(production, name, folder):
+        if owner == host() and not _lives(pid) and not _awaited(production, name, folder):
             shutil.rmtree(folder, ignore_errors=True)
             swept += 1
     return swept
+
+
+def _lives(pid: str) -> bool:
+    """Whether a process of this host runs; one that ended and was not reaped yet does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in ("Z", "X")
 
 
 def _scratch_folders(production: Production) -> list[Path]:
