@@ -35,7 +35,7 @@ class Job:
     calls: tuple[StepCall, ...]
     riders: tuple[StepCall, ...] = ()
     after: tuple[str, ...] = ()
-    priority: int = 0
+    priority: float = 0
 
     @property
     def needs(self) -> Needs:

@@ -74,7 +74,7 @@ class Group:
     calls: tuple[StepCall, ...]
     riders: tuple[StepCall, ...] = ()
     after: tuple[str, ...] = ()
-    priority: int = 0
+    priority: float = 0
 
 
 @dataclass(frozen=True)
@@ -197,6 +197,9 @@ class _Planner:
         self._calibration_production = production_of(production, source.date)
         self._tailcut = tailcut_folder(configuration)
         self._configs: dict[str, Path] = {}
+        # Run by run, in the order taken: a finished run is worth more than many that have begun.
+        runs = [run.label for run in night.data_runs]
+        self._turns = {label: 1 - number / len(runs) for number, label in enumerate(runs)}
 
     # ---- the night's calibration -------------------------------------------------------------------------------
 
@@ -495,7 +498,8 @@ class _Planner:
         return self._configuration.main.site.paths
 
     def _group(self, kind: str, calls: Sequence[StepCall], riders: Sequence[StepCall] = ()) -> Group:
-        return Group(self._production, tuple(calls), tuple(riders), priority=PRIORITY[kind])
+        priority = PRIORITY[kind] + self._turns.get(calls[0].unit.partition(".")[0], 0.0)
+        return Group(self._production, tuple(calls), tuple(riders), priority=priority)
 
     def _product(self, call: StepCall, role: str) -> Input:
         return product_input(call, role, self._production.root)

@@ -55,7 +55,7 @@ class NightPart(BatchTask):
         raise NotImplementedError
 
     @cached_property
-    def priority(self) -> int:
+    def priority(self) -> float:
         """Luigi's priority, which orders hand-out."""
         return self.group().priority
 
