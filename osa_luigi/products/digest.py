@@ -25,14 +25,18 @@ def sha256(path: Path, *, sync: bool = False) -> str:
 
 
 def tables_digest(path: Path) -> str:
-    """Hash of the content of a file's tables; empty for files that hold none (plots, logs)."""
+    """Hash of the content of a file's tables; empty for files that hold none (plots, logs).
+
+    Equal for equal names, shapes, types and values, down to the bit. What only says how a file is stored does not count: chunks,
+    compression, byte order, times of creation; nor do attributes and headers, which name files and dates.
+    """
     suffix = path.suffix
     if suffix in (".h5", ".hdf5"):
         return _hdf5(path)
-    if suffix in (".fits", ".fz"):
+    if suffix in (".fits", ".fz") or path.name.endswith(".fits.gz"):
         return _fits(path)
-    if suffix in (".ecsv", ".json", ".txt", ".fake"):
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+    if suffix in (".ecsv", ".json", ".txt"):
+        return sha256(path)
     return ""
 
 
@@ -43,33 +47,67 @@ def _hdf5(path: Path) -> str:
     with tables.open_file(str(path)) as file:
         nodes = (node for node in file.walk_nodes("/", "Leaf") if not node._v_pathname.startswith(VOLATILE_NODES))
         for node in sorted(nodes, key=lambda node: str(node._v_pathname)):
-            total.update(f"{node._v_pathname} {node.shape}".encode())
-            _leaf(node, total)
+            total.update(f"{node._v_pathname} {tuple(map(int, node.shape))}".encode())
+            # PyTables cannot read strings of variable length (lstchain's provenance, which holds times).
+            if not isinstance(node, tables.UnImplemented):
+                total.update(_leaf(node))
     return total.hexdigest()
 
 
-def _leaf(node: Any, total: Any) -> None:
-    """Read a leaf to its end, a block of rows at a time."""
-    rows = int(node.shape[0]) if node.shape else 0
-    if not node.shape:
-        _array(node.read(), total)
-        return
-    step = max(1, int(node.nrowsinbuf))
-    for start in range(0, rows, step):
-        _array(node.read(start, min(start + step, rows)), total)
-
-
-def _array(values: Any, total: Any) -> None:
+def _leaf(node: Any) -> bytes:
+    """Read a leaf to its end, a block of rows at a time; the size of a block, which follows the chunks, leaves no trace."""
     import numpy as np
 
-    if isinstance(values, list):  # rows of varying length
-        for value in values:
-            total.update(f"{len(value)}:".encode())
-            _array(value, total)
-        return
-    array = np.asarray(values)
-    total.update(f"{array.dtype.descr}".encode())
-    total.update(repr(array.tolist()).encode() if array.dtype.hasobject else np.ascontiguousarray(array).tobytes())
+    content = _Content()
+    if not node.shape:
+        content.add(node.read())
+        return content.digest()
+    rows, step, axis = int(node.nrows), max(1, int(node.nrowsinbuf)), max(0, int(node.maindim))
+    for start in range(0, max(1, rows), step):  # of no rows, too: an empty table has columns
+        block = node.read(start, min(start + step, rows))
+        content.add(np.moveaxis(block, axis, 0) if axis else block)
+    return content.digest()
+
+
+class _Content:
+    """Hash of rows that come in blocks: one for each column, so that the padding between columns does not count."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, Any] = {}
+
+    def add(self, values: Any, prefix: str = "") -> None:
+        """The next rows, as an array or as a list of rows of varying length."""
+        import numpy as np
+
+        if isinstance(values, list):
+            for value in values:
+                self._update(f"{prefix}#", f"{len(value)}:".encode())
+                self.add(np.asarray(value), prefix)
+            return
+        array = np.asarray(values)
+        if array.dtype.names:
+            for name in array.dtype.names:
+                self.add(array[name], f"{prefix}/{name}")
+        elif array.dtype.hasobject:
+            self.add([_row(value) for value in array.ravel()], prefix)
+        else:
+            array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+            self._update(f"{prefix} {array.dtype.str} {array.shape[1:]}", np.ascontiguousarray(array).tobytes())
+
+    def _update(self, column: str, data: bytes) -> None:
+        self._columns.setdefault(column, hashlib.sha256()).update(data)
+
+    def digest(self) -> bytes:
+        """Of all columns, in the order in which they lie."""
+        total = hashlib.sha256()
+        for column, content in self._columns.items():
+            total.update(column.encode() + content.digest())
+        return total.digest()
+
+
+def _row(value: Any) -> Any:
+    """A cell that numpy keeps as an object: an array, or text."""
+    return value if hasattr(value, "dtype") or isinstance(value, bytes) else str(value).encode()
 
 
 def _fits(path: Path) -> str:
@@ -80,6 +118,10 @@ def _fits(path: Path) -> str:
         for hdu in hdus:
             if hdu.data is None:
                 continue
-            total.update(f"{hdu.name} {hdu.data.dtype.descr} {hdu.data.shape}".encode())
-            total.update(hdu.data.tobytes())
+            content = _Content()
+            for name in hdu.data.dtype.names or ():
+                content.add(hdu.data[name], f"/{name}")  # by column: a row only points to values of varying length
+            if not hdu.data.dtype.names:
+                content.add(hdu.data)
+            total.update(f"{hdu.name} {hdu.data.shape}".encode() + content.digest())
     return total.hexdigest()

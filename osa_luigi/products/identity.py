@@ -5,6 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import date, time
+from enum import Enum
+from numbers import Integral, Real
+from pathlib import PurePath
 from typing import Any
 
 KEY_LENGTH = 40
@@ -12,14 +17,36 @@ KEY_LENGTH = 40
 
 
 def plain(value: Any) -> Any:
-    """The same value in JSON's own types: mappings as dict, sequences as list, paths and dates as str."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [plain(item) for item in value]
+    """The same value in JSON's own types: mappings as dict, sequences and sets as list, paths and dates as str.
+
+    Raises
+    ------
+    TypeError
+        For a value that has no text of its own: what `str` makes of an object or of a large array may differ in the next
+        process, or be equal for two that are not, and with it the step key.
+    """
+    if isinstance(value, Enum):
+        return plain(value.value)
     if value is None or isinstance(value, str | bool | int | float):
         return value
-    return str(value)
+    if isinstance(value, Mapping):
+        return _plain_mapping(value)
+    if isinstance(value, AbstractSet):
+        return sorted((plain(item) for item in value), key=canonical_json)
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return [plain(item) for item in value]
+    if isinstance(value, Integral | Real):  # numpy's, which JSON does not know
+        return int(value) if isinstance(value, Integral) else float(value)
+    if isinstance(value, PurePath | date | time | bytes):
+        return str(value)
+    raise TypeError(f"{value!r:.80} ({type(value).__name__}) cannot be part of an identity: give text or a number")
+
+
+def _plain_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
+    result = {str(key): plain(item) for key, item in value.items()}
+    if len(result) != len(value):
+        raise TypeError(f"keys that are the same text cannot be told apart: {sorted(map(repr, value))}")
+    return result
 
 
 def canonical_json(value: Any) -> str:

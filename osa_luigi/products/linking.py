@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from osa_luigi.errors import ProductError
 from osa_luigi.products.commit import RECEIPT, commit
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Presence, Receipt, ReceiptBook, presence
@@ -23,7 +25,10 @@ def find_equal(books: dict[Production, ReceiptBook], name: str, key: str) -> tup
         ``<step>.<unit>`` and its step key.
     """
     for production, book in books.items():
-        receipt = book.receipt(name)
+        try:
+            receipt = book.receipt(name)
+        except ProductError:
+            continue  # a broken receipt there is no trouble here
         if receipt and receipt.key == key and book.presence(receipt) is Presence.COMPLETE:
             return production, receipt
     return None
@@ -35,14 +40,17 @@ def link_product(source: Production, receipt: Receipt, target: Production, gener
     Returns
     -------
     bool
-        False if it cannot be linked (another file system, too many links), was lost meanwhile, or somebody else was first.
+        False if it cannot be linked (another file system, too many links), was lost meanwhile, somebody else was first, or a
+        file that nobody made stands where it goes: the attempt then says so.
     """
-    scratch = target.scratch / f"{receipt.name}.link-{secrets.token_hex(4)}"
-    scratch.mkdir(parents=True)
+    if generation == 1 and any(os.path.lexists(target.root / made.path) for made in receipt.outputs):
+        return False
+    scratch = target.scratch / f"{receipt.name}.{_link_id()}"
     try:
+        scratch.mkdir(parents=True)
         outputs = []
-        for made in receipt.outputs:
-            place = scratch / made.path.name
+        for number, made in enumerate(receipt.outputs):
+            place = scratch / f"{number}-{made.path.name}"
             place.hardlink_to(source.root / made.path)
             outputs.append(replace(made, scratch=place.relative_to(target.root)))
         linked = replace(receipt, generation=generation, outputs=tuple(outputs), linked_from=source.id)
@@ -52,6 +60,11 @@ def link_product(source: Production, receipt: Receipt, target: Production, gener
     finally:
         if not _is_committed(scratch):
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _link_id() -> str:
+    """Names the process as an attempt's id does, so that what a dead one left can be swept."""
+    return f"link-{os.uname().nodename.partition('.')[0]}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _is_committed(scratch: Path) -> bool:

@@ -7,6 +7,7 @@ still end with one winner.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -102,12 +103,14 @@ def read_receipt(path: Path) -> Receipt:
         outputs = tuple(
             Made(**{**item, "path": Path(item["path"]), "scratch": Path(item["scratch"])}) for item in data["outputs"]
         )
+        if data["format"] != FORMAT:
+            raise ValueError(f"format {data['format']}, not {FORMAT}")
         rest = {key: value for key, value in data.items() if key not in ("format", "outputs", "inputs")}
         return Receipt(outputs=outputs, inputs=tuple(data["inputs"]), **rest)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ProductError(
             f"{path}: not a receipt that this version can read ({error}). "
-            "Move the file aside and run again: the step is then made anew."
+            "Move it aside, and the step's products with it, then run again: they are made anew."
         ) from error
 
 
@@ -124,14 +127,15 @@ def current_receipt(production: Production, step: str, unit: str) -> Receipt | N
 
 def presence(production: Production, receipt: Receipt) -> Presence:
     """Whether a receipt's files lie where they belong, or still in the scratch folder of a committed move."""
-    moved = [_is_there(production.root / made.path, made.size) for made in receipt.outputs]
-    if all(moved):
-        return Presence.COMPLETE
-    waiting = (
-        there or _is_there(production.root / made.scratch, made.size)
-        for there, made in zip(moved, receipt.outputs, strict=True)
-    )
-    return Presence.UNMOVED if all(waiting) else Presence.LOST
+    state = Presence.COMPLETE
+    for made in receipt.outputs:
+        # The scratch folder first: what is not there any more was moved before we look for it at its place, and what is there
+        # has yet to replace a product of an earlier generation, which may well have the same size.
+        if _is_there(production.root / made.scratch, made.size):
+            state = Presence.UNMOVED
+        elif not _is_there(production.root / made.path, made.size):
+            return Presence.LOST
+    return state
 
 
 class ReceiptBook:
@@ -145,6 +149,7 @@ class ReceiptBook:
         self._newest: dict[str, Path] = {}
         self._read: dict[str, Receipt] = {}
         self._sizes: dict[Path, dict[str, int]] = {}
+        self._scratch: set[Path] | None = None
         for folder in _folders(production.state / "receipts"):
             for name, file in _newest(os.listdir(folder)).items():
                 self._newest[name] = folder / file
@@ -159,7 +164,7 @@ class ReceiptBook:
 
     def presence(self, receipt: Receipt) -> Presence:
         """As `presence`, from the folders' listings."""
-        if all(self.size(made.path) == made.size for made in receipt.outputs):
+        if all(self.size(made.path) == made.size and not self._may_wait(made) for made in receipt.outputs):
             return Presence.COMPLETE
         return presence(self._production, receipt)
 
@@ -168,6 +173,12 @@ class ReceiptBook:
         if path.parent not in self._sizes:
             self._sizes[path.parent] = dict(_list_sizes(self._production.root / path.parent))
         return self._sizes[path.parent].get(path.name)
+
+    def _may_wait(self, made: Made) -> bool:
+        """Whether the attempt's folder is still there, so that the file may not have been moved yet."""
+        if self._scratch is None:  # listed after the receipts: a move that they do not know of cannot be missed
+            self._scratch = set(_folders(self._production.scratch))
+        return bool(self._scratch) and not self._scratch.isdisjoint((self._production.root / made.scratch).parents)
 
     def names(self) -> list[str]:
         """All of ``<step>.<unit>`` that have a receipt."""
@@ -178,15 +189,16 @@ def _newest(files: list[str]) -> dict[str, str]:
     best: dict[str, tuple[int, str]] = {}
     for file in files:
         name, _, generation = file.removesuffix(".json").rpartition(".")
-        if file.endswith(".json") and generation.isdigit():
+        if file.endswith(".json") and generation.isdecimal():
             best[name] = max(best.get(name, (0, "")), (int(generation), file))
     return {name: file for name, (_, file) in best.items()}
 
 
 def _is_there(path: Path, size: int) -> bool:
+    """Any other error than "no such file" is raised: a disk that does not answer has not lost anything."""
     try:
         return path.stat().st_size == size
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 
@@ -199,9 +211,10 @@ def _folders(root: Path) -> list[Path]:
 
 def _list_sizes(folder: Path) -> Iterator[tuple[str, int]]:
     try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_file():
-                    yield entry.name, entry.stat().st_size
-    except FileNotFoundError:
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
         return
+    for entry in entries:
+        with contextlib.suppress(FileNotFoundError):  # gone since it was listed
+            if entry.is_file():
+                yield entry.name, entry.stat().st_size
