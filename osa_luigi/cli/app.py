@@ -20,7 +20,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "step": ("osa_luigi.cli.step:step", "Run single steps by hand, list them."),
     "logs": ("osa_luigi.cli.logs:logs", "Print the newest log of a step."),
     "telescope": ("osa_luigi.cli.telescope:telescope", "The simulated telescope."),
-    "demo": ("osa_luigi.cli.demo:demo", "A whole simulated night, from nothing to DL2."),
+    "demo": ("osa_luigi.cli.demo.command:demo", "A whole simulated night, from nothing to DL2."),
 }
 """Name → where it is, and its line in the help."""
 

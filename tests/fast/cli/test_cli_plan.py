@@ -1,0 +1,103 @@
+"""``osa plan``: what would run, and why."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import Any
+
+from cli_nights import DATE, DAY, FAKE, Site
+from conftest import Demo
+
+from osa_luigi.cli.placeholder import PlaceholderNight
+
+
+def steps(plan: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {row["step"]: row for row in plan["steps"]}
+
+
+def copy(demo: Demo, tmp_path: Any) -> Site:
+    """A closed night to do damage to."""
+    site = Site(tmp_path / "copy")
+    shutil.copytree(demo.site.base, site.base)
+    site.configure()
+    return site
+
+
+def test_all_of_a_new_night_is_to_be_made_and_nothing_is_started(site: Site) -> None:
+    plan = site.data("plan", *DATE)
+    assert plan["calibration"] == {"date": "2024-11-15", "drs4_run": 2001, "pedcal_run": 2002, "of_this_night": True}
+    assert steps(plan)["r0_to_dl1"]["new"] == 4
+    assert steps(plan)["dl2"]["units"] == 2
+    assert plan["to_make"] == sum(row["units"] for row in plan["steps"])
+    assert not (site.production().state / "attempts").exists()
+    text = site.osa("plan", *DATE).stdout
+    assert "DRS4 run 2001, PEDCALIB run 2002 (this night's)" in text
+    assert "0 made already." in text
+
+
+def test_one_run_and_every_step(site: Site) -> None:
+    plan = site.data("plan", *DATE, "--run", "2004", "--all")
+    assert {item["unit"].partition(".")[0] for item in plan["all"]} == {"Run02004"}
+    text = site.osa("plan", *DATE, "--all").stdout
+    assert "r0_to_dl1" in text
+    assert "Run02004.0001" in text
+    assert "not made yet" in text
+
+
+def test_a_run_that_is_not_there_is_named_with_those_that_are(site: Site) -> None:
+    assert "2003, 2004" in site.osa("plan", *DATE, "--run", "7", code=3).stderr
+
+
+def test_nothing_is_left_of_a_closed_night(closed: Demo) -> None:
+    plan = closed.site.data("plan", *DATE)
+    assert plan["to_make"] == 0
+    assert all(row["made"] == row["units"] for row in plan["steps"])
+
+
+def test_a_lost_product_is_made_again(closed: Demo, tmp_path: Any) -> None:
+    site = copy(closed, tmp_path)
+    next(site.production().root.rglob("dl2_LST-1.Run02003.h5")).unlink()
+    plan = site.data("plan", *DATE)
+    assert (steps(plan)["dl2"]["lost"], steps(plan)["dl2"]["made"]) == (1, 1)
+    assert plan["to_make"] == 1
+
+
+def test_a_night_that_has_grown(closed: Demo, tmp_path: Any) -> None:
+    site = copy(closed, tmp_path)
+    shutil.rmtree(site.base / "R0")
+    (site.base / "monitoring" / "RunSummary" / "RunSummary_20241115.ecsv").unlink()
+    shutil.rmtree(site.base / "monitoring" / "RunCatalog")
+    PlaceholderNight(site.base, DAY, 2, 3).write()
+    plan = site.data("plan", *DATE)
+    assert (steps(plan)["r0_to_dl1"]["new"], steps(plan)["r0_to_dl1"]["made"]) == (2, 4)
+    assert steps(plan)["merge_dl1"]["grown"] == 2
+    assert plan["conflicts"] == []
+
+
+def test_another_production_links_what_a_change_does_not_reach(closed: Demo, tmp_path: Any) -> None:
+    site = copy(closed, tmp_path)
+    site.configure({**FAKE, "name": "tight", "production_id": "tight", "dl1ab": {"tailcuts": {"picture_thresh": 10}}})
+    plan = site.data("plan", *DATE, "--production", "tight")
+    assert steps(plan)["r0_to_dl1"]["linked_from"] == {"fake": 4}
+    assert steps(plan)["dl1ab"]["new"] == 4
+    assert "fake: 4" in site.osa("plan", *DATE, "--procedure", "tight").stdout
+
+
+def test_conflicts_are_told_with_what_would_change(closed: Demo, tmp_path: Any) -> None:
+    site = copy(closed, tmp_path)
+    tight = {**FAKE, "dl1ab": {"tailcuts": {"picture_thresh": 10, "boundary_thresh": 5}}}
+    (site.base / "procedures.yaml").write_text(json.dumps({"procedures": [tight]}))
+    plan = site.data("plan", *DATE, code=1)
+    assert steps(plan)["dl1ab"]["conflict"] == 4
+    assert any("picture_thresh: 8 → 10" in line for item in plan["conflicts"] for line in item["detail"])
+    assert "picture_thresh: 8 → 10 (4 units)" in site.osa("plan", *DATE, code=1).stdout
+    assert site.data("status", *DATE, code=1)["sequences"][1]["state"] == "CONFLICT"
+
+
+def test_a_foreign_file_in_a_products_place(site: Site) -> None:
+    site.production().root.mkdir(parents=True)
+    (site.production().root / "dl1_LST-1.Run02003.0000.h5").write_text("whose?")
+    plan = site.data("plan", *DATE, code=1)
+    assert steps(plan)["r0_to_dl1"]["foreign"] == 1
+    assert "dl1_LST-1.Run02003.0000.h5" in site.osa("plan", *DATE, code=1).stdout

@@ -1,0 +1,130 @@
+"""``osa status``: what an operator sees of nights that closed, failed, run, or have not begun."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_nights import DATE, Site
+from conftest import Demo
+
+from osa_luigi.cli.status import COLUMNS
+from osa_luigi.runner.environment import host
+from osa_luigi.tasks.overview import engine, live_attempts
+
+STUCK = (*DATE, "--production", "stuck")
+
+
+def rows(night: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    return {row["run"]: row for row in night["sequences"]}
+
+
+def test_a_night_that_has_not_begun(site: Site) -> None:
+    night = site.data("status", *DATE, code=1)
+    assert [row["state"] for row in night["sequences"]] == ["PENDING"] * 3
+    assert night["closed"] is None
+    assert night["failures"] == []
+    assert night["engine"] is None
+    assert rows(night)[2003]["dl1"] == 0
+
+
+def test_a_closed_night(closed: Demo) -> None:
+    night = closed.site.data("status", *DATE)
+    assert night["closed"]
+    assert night["missing"] == 0
+    assert {row["state"] for row in night["sequences"]} == {"CLOSED"}
+    run = rows(night)[2003]
+    assert {run[name] for name in ("dl1", "muons", "dl1ab", "datacheck", "dl2")} == {100}
+    assert run["cat_b"] is None
+    assert run["source"] == "Crab Nebula"
+    assert run["tries"] == len(list((closed.site.production().state / "attempts" / "Run02003").glob("*.json")))
+    assert run["exit"] is None
+
+
+def test_the_table_has_the_operators_columns_and_a_source_with_a_space_is_one_cell(closed: Demo) -> None:
+    head, *lines = closed.site.osa("status", *DATE).stdout.splitlines()
+    assert tuple(head.split()) == COLUMNS
+    assert len(COLUMNS) == 19
+    row = next(line for line in lines if "02003" in line)
+    place = head.index("Source")
+    assert row[place : head.index("Action")].strip() == "Crab Nebula"
+    assert row[head.index("State") : head.index("CPU_time")].strip() == "CLOSED"
+    assert row.rstrip().endswith("100")
+
+
+def test_where_the_products_lie(closed: Demo) -> None:
+    night = closed.site.data("status", *DATE)
+    places = {place["step"]: place for place in night["products"]}
+    assert places["dl2"]["files"] == 2
+    folder = places["dl2"]["folder"]
+    assert sorted(os.listdir(folder)) == ["dl2_LST-1.Run02003.h5", "dl2_LST-1.Run02004.h5"]
+    assert folder in closed.site.osa("status", *DATE).stdout
+
+
+def test_failures_say_why_where_and_what_next(stopped: Demo) -> None:
+    night = stopped.site.data("status", *STUCK, code=1)
+    assert rows(night)[2003]["state"] == "FAILED"
+    assert rows(night)[2003]["exit"] == 1
+    assert rows(night)[2003]["action"] == "Retry"
+    assert rows(night)[2003]["dl1"] == 50
+    # The tool ended well, the product was found wanting.
+    assert rows(night)[2005]["exit"] == 0
+    failures = {f"{one['step']}.{one['unit']}": one for one in night["failures"]}
+    assert sorted(failures) == ["dl2.Run02005", "r0_to_dl1.Run02003.0001"]
+    one = failures["r0_to_dl1.Run02003.0001"]
+    assert "told to fail" in one["reason"]
+    assert "told to fail" in Path(one["log"]).read_text()
+    assert one["next"] == "osa step run r0_to_dl1 Run02003.0001 --date 2024-11-15 --production stuck"
+    text = stopped.site.osa("status", *STUCK, code=1).stdout
+    assert "FAILED r0_to_dl1 Run02003.0001 (tried once): this fake step was told to fail" in text
+    assert one["log"] in text
+
+
+def test_a_night_while_it_runs(stopped: Demo) -> None:
+    night = stopped.while_running
+    assert isinstance(night, dict)
+    assert rows(night)[2004]["state"] == "RUNNING"
+    assert night["engine"]["alive"] is True
+
+
+def test_after_it_was_stopped_nothing_runs(stopped: Demo) -> None:
+    night = stopped.site.data("status", *STUCK, code=1)
+    assert rows(night)[2004]["state"] == "PENDING"
+    assert night["engine"]["alive"] is False
+    assert "no engine works on it" in stopped.site.osa("status", *STUCK, code=1).stdout
+
+
+def test_a_production_id_chooses_its_procedure(stopped: Demo) -> None:
+    assert stopped.site.data("status", *STUCK, code=1) == stopped.site.data(
+        "status", *DATE, "--procedure", "stuck", code=1
+    )
+
+
+@pytest.mark.parametrize(("attempt", "live"), [(os.getpid(), True), (2**22 + 1, False)])
+def test_live_attempts_are_those_whose_process_lives(site: Site, attempt: int, live: bool) -> None:
+    production = site.production()
+    (production.scratch / f"dl1ab.Run02003.0001.20241115T200000-{host()}-{attempt}-abc123").mkdir(parents=True)
+    assert list(live_attempts(production)) == (["dl1ab.Run02003.0001"] if live else [])
+
+
+def test_an_attempt_of_another_machine_counts_as_live(site: Site) -> None:
+    production = site.production()
+    (production.scratch / "dl2.Run02003.20241115T200000-node-7-1-abc123").mkdir(parents=True)
+    assert list(live_attempts(production)) == ["dl2.Run02003"]
+    assert rows(site.data("status", *DATE, code=1))[2003]["state"] == "RUNNING"
+
+
+def test_an_engine_of_another_machine_is_not_judged(site: Site) -> None:
+    folder = site.production().state / "engine"
+    folder.mkdir(parents=True)
+    holder = {"host": "elsewhere", "boot": "b", "pid": 1, "process_started": 0.0, "since": "2024-11-15T20:00:00+00:00"}
+    (folder / "3.json").write_text(json.dumps(holder))
+    found = engine(site.production())
+    assert found is not None
+    assert (found.generation, found.alive) == (3, None)
+    assert "known there only" in site.osa("status", *DATE, code=1).stdout
+    (folder / "3.released").touch()
+    assert "no engine works on it" in site.osa("status", *DATE, code=1).stdout
