@@ -96,7 +96,8 @@ def _data(plan: NightPlan, items: Sequence[Outlook], *, every: bool) -> dict[str
         "date": plan.night.date.isoformat(),
         "production": plan.production.id,
         "folder": str(plan.production.root),
-        "calibration": {
+        "calibration": source
+        and {
             "date": source.date.isoformat(),
             "drs4_run": source.drs4_run,
             "pedcal_run": source.pedcal_run,
@@ -126,11 +127,11 @@ def _print(plan: NightPlan, items: Sequence[Outlook], *, every: bool) -> None:
 def _head(plan: NightPlan) -> str:
     source, night = plan.source, plan.night
     subruns = sum(len(run.run.subruns) for run in plan.runs.values())
+    head = f"Night {night.date.isoformat()}, production {plan.production.id}: {len(plan.runs)} DATA runs, {subruns} subruns"
+    if source is None:
+        return f"{head}\nCalibration: none; the event builder has calibrated the data"
     whose = "this night's" if source.date == night.date else f"of {source.date.isoformat()}: this night has none"
-    return (
-        f"Night {night.date.isoformat()}, production {plan.production.id}: {len(plan.runs)} DATA runs, {subruns} subruns\n"
-        f"Calibration: DRS4 run {source.drs4_run}, PEDCALIB run {source.pedcal_run} ({whose})"
-    )
+    return f"{head}\nCalibration: DRS4 run {source.drs4_run}, PEDCALIB run {source.pedcal_run} ({whose})"
 
 
 def _summary_table(items: Sequence[Outlook]) -> Table:

@@ -13,7 +13,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from osa_luigi.config import Configuration, FrozenMapping, Paths, thaw
-from osa_luigi.errors import ConfigurationError
+from osa_luigi.errors import ConfigurationError, NightError
 from osa_luigi.night import (
     DRIVE_LOG,
     RUN_SUMMARY,
@@ -119,15 +119,16 @@ class NightPlan:
 
     night: Night
     production: Production
-    source: CalibrationSource
-    calibration: Group
+    source: CalibrationSource | None
+    calibration: Group | None
     runs: Mapping[int, RunPlan]
     longterm: Group | None
     close: Group
 
     def groups(self) -> Iterator[Group]:
         """All groups, in an order in which they could run."""
-        yield self.calibration
+        if self.calibration:
+            yield self.calibration
         for run in self.runs.values():
             yield from run.groups()
         if self.longterm:
@@ -145,7 +146,7 @@ class NightPlan:
 def plan_night(
     configuration: Configuration,
     night: Night,
-    source: CalibrationSource,
+    source: CalibrationSource | None,
     production: Production,
     earlier: Night | None = None,
 ) -> NightPlan:
@@ -154,14 +155,14 @@ def plan_night(
     Parameters
     ----------
     source
-        Which runs calibrate it.
+        Which runs calibrate it; `None` for data that the event builder has calibrated, in a night without calibration runs.
     production
         Where its products go; an earlier night's calibration belongs to that night's production of the same id.
     earlier
         The night of the calibration runs, if it is not this one.
     """
     planner = _Planner(configuration, night, earlier or night, source, production)
-    calibration = planner.calibration()
+    calibration = planner.calibration() if source else None
     runs = {run.run_id: planner.run(run) for run in night.data_runs if run.subruns}
     longterm = planner.longterm(runs)
     return NightPlan(
@@ -172,7 +173,7 @@ def plan_night(
         runs=runs,
         longterm=longterm,
         close=planner.close(
-            [calibration, *(g for run in runs.values() for g in run.groups()), *([longterm] if longterm else [])]
+            [group for group in (calibration, longterm) if group] + [g for run in runs.values() for g in run.groups()]
         ),
     )
 
@@ -185,16 +186,15 @@ class _Planner:
         configuration: Configuration,
         night: Night,
         earlier: Night,
-        source: CalibrationSource,
+        source: CalibrationSource | None,
         production: Production,
     ) -> None:
         self._configuration = configuration
         self._procedure = configuration.procedure
         self._night = night
         self._earlier = earlier
-        self._source = source
+        self._chosen = source
         self._production = production
-        self._calibration_production = production_of(production, source.date)
         self._tailcut = tailcut_folder(configuration)
         self._configs: dict[str, Path] = {}
         # Run by run, in the order taken: a finished run is worth more than many that have begun.
@@ -202,6 +202,16 @@ class _Planner:
         self._turns = {label: 1 - number / len(runs) for number, label in enumerate(runs)}
 
     # ---- the night's calibration -------------------------------------------------------------------------------
+
+    @property
+    def _source(self) -> CalibrationSource:
+        if self._chosen is None:
+            raise NightError(f"{compact(self._night.date)}: no calibration runs, and data that need them")
+        return self._chosen
+
+    @property
+    def _calibration_production(self) -> Production:
+        return production_of(self._production, self._source.date)
 
     def calibration(self) -> Group:
         """DRS4 baseline, sampling times if made here, charges."""
@@ -268,9 +278,8 @@ class _Planner:
     def _systematics(self) -> Input | None:
         if self._procedure.fake or not self._procedure.calibration.charge.systematics:
             return None
-        return _foreign(
-            "systematics", find_systematics(self._configuration.main.site.paths.systematics, self._source.date)
-        )
+        day = self._chosen.date if self._chosen else self._night.date
+        return _foreign("systematics", find_systematics(self._configuration.main.site.paths.systematics, day))
 
     def _calibrated(self, call: StepCall, role: str) -> Input:
         return product_input(call, role, self._calibration_production.root)
@@ -484,7 +493,8 @@ class _Planner:
         call = make(
             Close,
             unit=NIGHT,
-            settings={},
+            # The marker names the production, so another production's will not do.
+            settings={"production": self._production.id},
             inputs=[Input("declared", listing, digest(declared), key=digest(declared))],
             outputs=[Output("marker", Path(MARKER)), Output("summary", Path(SUMMARY))],
             **self._common("close"),

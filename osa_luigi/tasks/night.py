@@ -26,7 +26,7 @@ from osa_luigi.batch.local import LocalExecutor
 from osa_luigi.batch.task import BatchTask
 from osa_luigi.config import Configuration, load
 from osa_luigi.errors import ConfigurationError, NightError, OsaError
-from osa_luigi.night import scan_raw
+from osa_luigi.night import DataLevel, scan_raw
 from osa_luigi.steps.plan import Group, RunPlan, run_summary_group
 from osa_luigi.tasks.session import (
     Session,
@@ -110,6 +110,7 @@ class CalibrationTask(NightPart):
     """The night's calibration: DRS4 baseline, sampling times where asked for, charges."""
 
     def group(self) -> Group:
+        assert self.session.plan.calibration is not None
         return self.session.plan.calibration
 
 
@@ -127,10 +128,12 @@ class RunPart(NightPart):
         """Another part of the same night."""
         return task(date=self.date, production=self.production, **more)
 
-    def calibration(self) -> NightPart:
-        """The calibration that the night uses: its own, or an earlier night's."""
+    def calibration(self) -> list[NightPart]:
+        """The calibration that the run needs: the night's own, an earlier night's, or none."""
         source = self.session.plan.source
-        return CalibrationTask(date=source.date, production=self.production)
+        if source is None or self.run_plan.run.level is DataLevel.CALIBRATED:
+            return []
+        return [CalibrationTask(date=source.date, production=self.production)]
 
     def leg(self, leg: str) -> list[NightPart]:
         """All subruns of the run through a leg."""
@@ -148,7 +151,7 @@ class ReconstructionTask(RunPart):
 
     def requires(self) -> list[NightPart]:
         if self.leg != "dl1b":
-            return [self.calibration()]
+            return self.calibration()
         return [self.part(RunCalibrationTask, run_id=self.run_id)]
 
     def group(self) -> Group:
@@ -238,7 +241,9 @@ class CloseTask(NightPart):
             if not run.merge:
                 leg = list(run.legs)[-1]
                 parts += [ReconstructionTask(**common, run_id=run_id, subrun=n, leg=leg) for n in run.legs[leg]]
-        return parts or [CalibrationTask(date=plan.source.date, production=self.production)]
+        # also where no run needs it: what is declared is made
+        calibration = [CalibrationTask(date=plan.source.date, production=self.production)] if plan.source else []
+        return [*parts, *calibration]
 
     def group(self) -> Group:
         return self.session.plan.close

@@ -331,7 +331,7 @@ class _Looking:
     def _of(self, sequence: Sequence) -> list[Outlook]:
         """The steps of a sequence, each once."""
         if sequence.drs4 is not None:
-            groups = [self._plan.calibration]
+            groups = [self._plan.calibration] if self._plan.calibration else []
         else:
             run = self._plan.runs.get(sequence.run_id)
             groups = list(run.groups()) if run else []

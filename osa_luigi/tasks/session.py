@@ -18,8 +18,8 @@ import luigi
 
 from osa_luigi.batch.lease import take_lease
 from osa_luigi.config import Configuration, load
-from osa_luigi.errors import ConfigurationError, ExecutorError, KeyConflictError
-from osa_luigi.night import CalibrationSource, Night, NightPaths, compact, find_calibration, observe
+from osa_luigi.errors import ConfigurationError, ExecutorError, KeyConflictError, NightError
+from osa_luigi.night import CalibrationSource, DataLevel, Night, NightPaths, compact, find_calibration, observe
 from osa_luigi.products.commit import finish_move
 from osa_luigi.products.linking import find_equal, link_product
 from osa_luigi.products.production import Production
@@ -160,7 +160,7 @@ def _beginning(plan: NightPlan, generation: int, swept: int, linked: int) -> str
         f"night {compact(plan.night.date)}, production {plan.production.id} (engine generation {generation}): "
         f"{len(plan.runs)} DATA runs, {subruns} subruns, {len(plan.calls)} steps"
     ]
-    if plan.source.date != plan.night.date:
+    if plan.source and plan.source.date != plan.night.date:
         parts.append(f"calibration of {plan.source.date.isoformat()}: tonight has none")
     if plan.night.unlisted_runs:
         runs = ", ".join(map(str, plan.night.unlisted_runs))
@@ -235,7 +235,7 @@ def open_session(config: Path, day: date, production: str = "", procedure: str =
     root = production_folder(configuration, day)
     book = ReceiptBook(root)
     source = _calibration(configuration, night, book)
-    earlier = None if source.date == day else observe(night_paths(configuration), source.date)
+    earlier = observe(night_paths(configuration), source.date) if source and source.date != day else None
     plan = plan_night(configuration, night, source, root, earlier)
     return Session(configuration, plan, {root: book})
 
@@ -274,16 +274,28 @@ def production_folder(configuration: Configuration, day: date) -> Production:
     return Production(folder / compact(day) / configuration.procedure.production_id)
 
 
-def _calibration(configuration: Configuration, night: Night, book: ReceiptBook) -> CalibrationSource:
+def _calibration(configuration: Configuration, night: Night, book: ReceiptBook) -> CalibrationSource | None:
     """Which runs calibrate the night; what the production was begun with stays, also when later runs are taken."""
     begun = {name.partition(".")[0]: int(name.rpartition("Run")[2]) for name in book.names() if _is_calibration(name)}
     if {"drs4_baseline", "charge_calibration"} <= begun.keys():
         return CalibrationSource(night.date, begun["drs4_baseline"], begun["charge_calibration"])
     paths = night_paths(configuration)
-    return find_calibration(
-        night.date,
-        configuration.procedure.calibration.look_back_days,
-        lambda day: night if day == night.date else observe(paths, day),
+    try:
+        return find_calibration(
+            night.date,
+            configuration.procedure.calibration.look_back_days,
+            lambda day: night if day == night.date else observe(paths, day),
+        )
+    except NightError:
+        if _needs_calibration(configuration, night):
+            raise
+        return None
+
+
+def _needs_calibration(configuration: Configuration, night: Night) -> bool:
+    """Data that the event builder has calibrated need none, unless a Cat-B calibration starts from it."""
+    return configuration.procedure.cat_b.enabled or any(
+        run.level is not DataLevel.CALIBRATED for run in night.data_runs
     )
 
 
