@@ -152,7 +152,11 @@ class ReconstructionTask(RunPart):
     def requires(self) -> list[NightPart]:
         if self.leg != "dl1b":
             return self.calibration()
-        return [self.part(RunCalibrationTask, run_id=self.run_id)]
+        # The run's calibration stands on all DL1a of the run; but this subrun reads its own, which may have been lost since.
+        return [
+            self.part(RunCalibrationTask, run_id=self.run_id),
+            self.part(ReconstructionTask, run_id=self.run_id, subrun=self.subrun, leg="dl1a"),
+        ]
 
     def group(self) -> Group:
         return self.run_plan.legs[self.leg][self.subrun]
@@ -243,10 +247,29 @@ class CloseTask(NightPart):
                 parts += [ReconstructionTask(**common, run_id=run_id, subrun=n, leg=leg) for n in run.legs[leg]]
         # also where no run needs it: what is declared is made
         calibration = [CalibrationTask(date=plan.source.date, production=self.production)] if plan.source else []
-        return [*parts, *calibration]
+        return [*parts, *calibration, *self._lost()]
+
+    def _lost(self) -> list[NightPart]:
+        """Parts of runs that are merged but not whole: luigi looks for nothing below a task that is complete."""
+        common = {"date": self.date, "production": self.production}
+        below: list[NightPart] = []
+        for run_id, run in self.session.plan.runs.items():
+            if not (run.merge and MergeTask(**common, run_id=run_id).complete()):
+                continue
+            below += [
+                ReconstructionTask(**common, run_id=run_id, subrun=subrun, leg=leg)
+                for leg, subruns in run.legs.items()
+                for subrun in subruns
+            ]
+            below += [RunCalibrationTask(**common, run_id=run_id)] if run.calibration else []
+        return [part for part in below if not part.complete()]
 
     def group(self) -> Group:
         return self.session.plan.close
+
+    def complete(self) -> bool:
+        """Whether the night was closed and all that it declared is still there: what was lost since is made again."""
+        return all(self.session.is_done([call], production) for production, call in self.session.plan.calls.values())
 
 
 class NightTask(luigi.Task):  # type: ignore[misc]
