@@ -26,7 +26,8 @@ from pathlib import Path
 import psutil
 
 from osa_luigi.cli.placeholder import PlaceholderNight
-from tests.drills.nights import DAY, Site, copy_inputs, tiny_night
+from osa_luigi.runner.environment import ONE_THREAD
+from tests.drills.nights import DAY, ROOT, Site, copy_inputs, tiny_night
 from tests.drills.witness import Seen, judge, look, marked
 
 MARK = "OSA_DRILL"
@@ -110,7 +111,8 @@ class Point:
     def race(self, call: int, delay_s: float) -> None:
         """Two copies of one attempt, one of them killed."""
         command = [sys.executable, "-m", "tests.drills.race", f"--call={call}", f"--delay={delay_s}"]
-        racing = self._start(command, cwd=Path(__file__).parents[2])
+        # One native thread, or an attempt refuses to fork; the pool sees to that by itself.
+        racing = self._start(command, cwd=ROOT, more=dict.fromkeys(ONE_THREAD, "1"))
         said, _ = racing.communicate(timeout=LIMIT_S)
         self.report.kills += 1
         try:
@@ -121,6 +123,11 @@ class Point:
         if not told["survivor"]:
             self._trouble("unfinished", f"the surviving copy of {told['call']} failed")
         self.settle()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        shutil.rmtree(self.production.root)
+        self._seen.clear()
 
     def settle(self) -> None:
         """What was killed is gone with all that it had started; look at what it left."""
@@ -148,14 +155,16 @@ class Point:
         setattr(self.report, count, getattr(self.report, count) + 1)
         self.report.troubles.append(f"{self.site.base.name}: {count}: {line}")
 
-    def _start(self, command: list[str], cwd: Path | None = None) -> subprocess.Popen[bytes]:
+    def _start(
+        self, command: list[str], cwd: Path | None = None, more: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             log.write(f"\n### {time.time():.3f} {' '.join(command)}\n".encode())
             log.flush()
             return subprocess.Popen(
                 command,
                 cwd=cwd or self.site.base,
-                env=self.site.environment({MARK: self.mark}),
+                env=self.site.environment({MARK: self.mark, **(more or {})}),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if cwd else log,
                 stderr=log,
@@ -210,7 +219,7 @@ def fake_point(folder: Path, number: int, report: Report) -> None:
 
 def _once(point: Point, chance: random.Random, victim: str) -> None:
     while not point.kill(victim, chance.uniform(0, WORK_S["fake"])):
-        shutil.rmtree(point.production.root)  # it was over before the kill
+        point.forget()  # it was over before the kill
     point.settle()
 
 
@@ -249,10 +258,9 @@ def real_points(folder: Path, points: int, report: Report) -> None:
 
 
 def _end(point: Point, report: Report, points: int = 1) -> None:
-    before = len(report.troubles)
     point.finish()
     report.points += points
-    if len(report.troubles) == before:
+    if not any(line.startswith(f"{point.site.base.name}:") for line in report.troubles):
         shutil.rmtree(point.site.base)  # what went wrong is kept for a look
 
 
