@@ -3,14 +3,16 @@
 # make lint     what CI looks at
 # make clean    remove what these made: the virtual environment and the demo
 
-PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3))
+# The first that runs and fits; a name in the PATH may be an empty shell.
+FITS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))'
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
+	$$p $(FITS) 2>/dev/null && command -v $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 BASE ?= demo
 
 .PHONY: night test lint clean
-.DELETE_ON_ERROR:
 
 night: $(VENV)/.installed
 	$(BIN)/osa demo night --base $(BASE)
@@ -25,14 +27,12 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) $(VENV).part demo
+	rm -rf $(VENV) demo
 
-# Each stamp is the last thing that its rule makes. Without one the environment may be half of one: killed while pip
-# unpacked, it holds packages that pip takes for installed. So it is made anew.
+# The stamp is made last. Without it the environment may be half of one: what a killed pip unpacked, the next one takes
+# for installed. So it is made anew.
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "No Python found. Install Python 3.11, or say where: make PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || \
-	  { echo "$(PYTHON) is $$($(PYTHON) --version): Python 3.11 or 3.12 is needed, make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(or $(PYTHON),false) $(FITS) || { echo "Python 3.11 or 3.12 is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Making the virtual environment $(VENV) with $(PYTHON) (once; some minutes, about 2 GB) ..."
 	@rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV)
@@ -41,5 +41,6 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "Adding what the tests and linters need ..."
+	@rm $(VENV)/.installed
 	@$(PIP) -e '.[dev]'
-	@touch $@
+	@touch $(VENV)/.installed $@
