@@ -126,14 +126,11 @@ def attempt(production: Production, call: StepCall) -> Result:
         if _present(run):
             return Result(call.name, "present", "", None, {})
         outcome, reason = _live(run), ""
-    except OsaError as error:
-        outcome, reason = "failed", str(error)
-    except OSError as error:
-        outcome, reason = "failed", f"{error.filename or production.root}: {error.strerror}"
+    except (OsaError, OSError) as error:
+        # Looked at before the scratch folder goes, which may be what filled the disk.
+        outcome, reason = "failed", _with_disk_trouble(_said(error, production), production.root)
     finally:
         _discard(run)
-    if outcome == "failed":
-        reason = _with_disk_trouble(reason, production.root)
     record = run.record(outcome, reason)
     with contextlib.suppress(OSError):  # on a full disk the result still reaches the engine by its pipe
         write_durably(
@@ -147,42 +144,52 @@ def _attempt_id(now: datetime) -> str:
     return f"{now:%Y%m%dT%H%M%S}-{host()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
+def _said(error: OsaError | OSError, production: Production) -> str:
+    """What a person reads: our own errors say all of it, the system's only what and where."""
+    if isinstance(error, OsaError):
+        return str(error)
+    return (
+        f"{error.filename or production.root}: {error.strerror or error}. "
+        "Put this right, then run again: it goes on where it was."
+    )
+
+
 def _present(run: _Attempt) -> bool:
     """Whether a committed product is there (finishing its move if that was cut short)."""
     production, call = run.production, run.call
-    receipt = current_receipt(production, call.step, call.unit)
+    receipt = _receipt_or_refuse(production, call)
     if receipt is None:
-        _refuse_foreign(production, call)
         return False
-    match standing(call, receipt):
-        case Standing.CONFLICT:
-            raise KeyConflictError(
-                f"{call.name} exists in production {production.id}, made otherwise: "
-                + "; ".join(difference(production, call, receipt))
-                + ". Nothing was changed. Choose another production id, or restore the settings."
-            )
-        case Standing.GROWN:
-            run.generation = receipt.generation + 1
-            return False
-    match presence(production, receipt):
-        case Presence.COMPLETE:
-            return True
-        case Presence.UNMOVED:
-            finish_move(production, receipt)
-            return True
-        case Presence.LOST:
-            run.generation = receipt.generation + 1
-            return False
+    stands, there = standing(call, receipt), presence(production, receipt)
+    if stands is Standing.CONFLICT:
+        raise KeyConflictError(
+            f"{call.name} exists in production {production.id}, made otherwise: "
+            + "; ".join(difference(production, call, receipt))
+            + ". Nothing was changed. Choose another production id, or restore the settings."
+        )
+    if there is not Presence.COMPLETE:
+        # Of a product to be made again, too: who committed it must not move it over the next generation later.
+        finish_move(production, receipt)
+    if stands is Standing.SAME and there is not Presence.LOST:
+        return True
+    run.generation = receipt.generation + 1
+    return False
 
 
-def _refuse_foreign(production: Production, call: StepCall) -> None:
-    for output in call.outputs:
-        path = production.root / output.path
-        if path.exists():
-            raise ForeignProductError(
-                f"{path}: stands where {call.name} goes, but has no receipt, so nobody knows how it was made. "
-                "Nothing was changed. Move the file aside and run again."
-            )
+def _receipt_or_refuse(production: Production, call: StepCall) -> Receipt | None:
+    """The receipt of a call; without one, nothing may stand where its products go."""
+    if receipt := current_receipt(production, call.step, call.unit):
+        return receipt
+    standing_there = [production.root / output.path for output in call.outputs]
+    foreign = next((path for path in standing_there if os.path.lexists(path)), None)
+    if foreign is None:
+        return None
+    if receipt := current_receipt(production, call.step, call.unit):
+        return receipt  # another attempt of the same call committed between the two looks
+    raise ForeignProductError(
+        f"{foreign}: stands where {call.name} goes, but has no receipt, so nobody knows how it was made. "
+        "Nothing was changed. Move the file aside and run again."
+    )
 
 
 def _live(run: _Attempt) -> str:
@@ -198,7 +205,11 @@ def _live(run: _Attempt) -> str:
         raise VerificationError(_why(run, f"its verification ended: {reason}"))
     verified = json.loads((run.scratch / VERIFIED).read_text())
     receipt = _receipt(run, verified)
-    return "made" if commit(run.production, receipt, run.scratch) else "outrun"
+    if commit(run.production, receipt, run.scratch):
+        return "made"
+    if not _present(run):
+        raise StepError(f"{run.call.name}: another attempt committed something else meanwhile. Run it again.")
+    return "outrun"
 
 
 def _require_inputs(call: StepCall) -> None:
@@ -215,7 +226,7 @@ def _guarded(run: _Attempt, function: Callable[[], None]) -> Callable[[], int]:
             function()
         except OsaError as error:
             print(error, file=sys.stderr)  # noqa: T201 (the log is this process's standard error)
-            (run.scratch / REASON).write_text(str(error))
+            (run.scratch / REASON).write_text(str(error), encoding="utf-8", errors="backslashreplace")
             return 1
         return 0
 
@@ -231,15 +242,17 @@ def _execute(run: _Attempt) -> None:
     sys.argv = [command.tool.command, *command.arguments]
     if command.tool.mend:
         resolve(command.tool.mend)()
-    resolve(command.tool.entry)()
+    sys.exit(resolve(command.tool.entry)())  # as the installed script does: what it returns is its exit code
 
 
 def lay_out(command: Command) -> None:
-    """Make the folders and links that a command wants, in the working directory."""
-    for folder in (*command.folders, *(link.parent for link in command.links)):
+    """Make the folders, links and copies that a command wants, in the working directory."""
+    for folder in (*command.folders, *(path.parent for path in (*command.links, *command.copies))):
         folder.mkdir(parents=True, exist_ok=True)
     for link, target in command.links.items():
         link.symlink_to(target)
+    for copy, source in command.copies.items():
+        shutil.copyfile(source, copy)
 
 
 def resolve(entry: str) -> Callable[[], Any]:
@@ -255,7 +268,7 @@ def _verify(run: _Attempt) -> None:
     counts = run.step.verify(run.call, found)
     made = []
     for role, path in found.items():
-        tables = "" if run.call.fake else tables_digest(path)
+        tables = tables_digest(path) if run.call.fake is None else ""  # a fake's files only have the names of tables
         made.append(
             {
                 "role": role,
@@ -311,7 +324,8 @@ def _receipt(run: _Attempt, verified: Mapping[str, Any]) -> Receipt:
 def _why(run: _Attempt, reason: str) -> str:
     """The message of an error of our own if there is one, else what is known, with the log's last words."""
     with contextlib.suppress(OSError):
-        return (run.scratch / REASON).read_text()
+        if told := (run.scratch / REASON).read_text(encoding="utf-8", errors="replace"):
+            return told
     words = _last_words(run.log)
     said = f", its last words: {words!r}" if words else ""
     return f"{run.call.name}: {reason}{said}. Read {run.log}."
@@ -349,9 +363,10 @@ def disk_trouble(folder: Path) -> str:
 
 def _discard(run: _Attempt) -> None:
     """Remove the scratch folder, unless a committed receipt still waits for files in it."""
-    receipt = None
-    with contextlib.suppress(OsaError, OSError):
+    try:
         receipt = current_receipt(run.production, run.call.step, run.call.unit)
+    except (OsaError, OSError):
+        return  # it may wait for them: `sweep_scratch` looks again
     prefix = run.scratch.relative_to(run.production.root)
     if receipt and any(made.scratch.is_relative_to(prefix) for made in receipt.outputs):
         with contextlib.suppress(OSError):

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from osa_luigi.errors import OsaError
-from osa_luigi.runner.lifeline import die_with, native_threads
+from osa_luigi.runner.lifeline import die_with, require_one_thread
 
 SAMPLE_S = 1.0
 """Seconds between two looks at the memory of the process tree."""
@@ -53,10 +53,17 @@ class Outcome:
         if self.timed_out:
             return f"ran over its time limit of {limit_s:.0f} s"
         if self.exit_code < 0:
-            name = signal.Signals(-self.exit_code).name
+            name = _signal_name(-self.exit_code)
             hint = " (out of memory?)" if name == "SIGKILL" else ""
             return f"killed by {name}{hint}"
         return f"exit code {self.exit_code}" if self.exit_code else ""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
 
 
 def run_forked(function: Callable[[], int | None], log: Path, folder: Path, limit_s: float) -> Outcome:
@@ -79,10 +86,7 @@ def run_forked(function: Callable[[], int | None], log: Path, folder: Path, limi
     RuntimeError
         If this process has more than one thread: a fork would copy locks that nobody releases.
     """
-    if (threads := native_threads()) != 1:
-        raise RuntimeError(
-            f"refusing to fork from a process with {threads} threads; set OMP_NUM_THREADS=1 before imports"
-        )
+    require_one_thread()
     sys.stdout.flush()
     sys.stderr.flush()
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -127,9 +131,11 @@ def _redirect(descriptor: int) -> None:
     os.dup2(empty, 0)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    # The parent's Python-level streams may point elsewhere (a test's capture, say).
-    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
-    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    # The parent's Python-level streams may point elsewhere (a test's capture, say), and the locale of a compute node may know no
+    # arrows and degree signs: a tool must not fail for what it prints.
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def _exit_code(error: SystemExit) -> int:
@@ -142,28 +148,12 @@ def _exit_code(error: SystemExit) -> int:
 
 
 def _wait(pid: int, started: float, limit_s: float) -> Outcome:
-    """Wait for the child, looking at its memory and its time meanwhile."""
-    peak = 0.0
-    timed_out = False
-    ending: float | None = None
-    handle = os.pidfd_open(pid)
-    poll = select.poll()
-    poll.register(handle, select.POLLIN)
+    """Wait for the child; whatever ends the waiting, nothing of it runs on."""
     try:
-        while True:
-            if poll.poll(SAMPLE_S * 1000):
-                break
-            peak = max(peak, tree_memory_mb(pid))
-            elapsed = time.monotonic() - started
-            if elapsed > limit_s and ending is None:
-                timed_out, ending = True, time.monotonic() + GRACE_S
-                _kill_group(pid, signal.SIGTERM)
-            elif ending is not None and time.monotonic() > ending:
-                _kill_group(pid, signal.SIGKILL)
+        peak, timed_out = _watch(pid, started, limit_s)
     finally:
-        os.close(handle)
-    _, status, usage = os.wait4(pid, 0)
-    _kill_group(pid, signal.SIGKILL)  # what the child left behind in its session
+        _kill_group(pid, signal.SIGKILL)  # before it is reaped: until then nobody else can have its number
+        _, status, usage = os.wait4(pid, 0)
     return Outcome(
         exit_code=os.waitstatus_to_exitcode(status),
         timed_out=timed_out,
@@ -171,6 +161,27 @@ def _wait(pid: int, started: float, limit_s: float) -> Outcome:
         cpu_s=round(usage.ru_utime + usage.ru_stime, 3),
         peak_memory_mb=round(max(peak, usage.ru_maxrss / 1024), 1),
     )
+
+
+def _watch(pid: int, started: float, limit_s: float) -> tuple[float, bool]:
+    """Until the child ended: its largest memory (MiB) as seen from time to time, and whether it had to be ended."""
+    peak = 0.0
+    ending: float | None = None
+    handle = os.pidfd_open(pid)
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    try:
+        while not poll.poll(SAMPLE_S * 1000):
+            peak = max(peak, tree_memory_mb(pid))
+            now = time.monotonic()
+            if ending is None and now - started > limit_s:
+                ending = now + GRACE_S
+                _kill_group(pid, signal.SIGTERM)
+            elif ending is not None and now > ending:
+                _kill_group(pid, signal.SIGKILL)
+    finally:
+        os.close(handle)
+    return peak, ending is not None
 
 
 def tree_memory_mb(pid: int) -> float:
@@ -189,4 +200,5 @@ def tree_memory_mb(pid: int) -> float:
 
 def _kill_group(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)  # by itself, too: it may not have a group of its own yet
         os.killpg(pid, number)

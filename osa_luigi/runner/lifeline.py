@@ -37,3 +37,17 @@ def die_with_every_parent() -> None:
 def native_threads() -> int:
     """Number of threads that the kernel sees in this process, Python's and the libraries' alike."""
     return len(list(Path("/proc/self/task").iterdir()))
+
+
+def require_one_thread() -> None:
+    """To be asked before a fork.
+
+    Raises
+    ------
+    RuntimeError
+        If this process has more than one thread: a fork would copy locks that nobody releases.
+    """
+    if (threads := native_threads()) != 1:
+        raise RuntimeError(
+            f"refusing to fork from a process with {threads} threads; set OMP_NUM_THREADS=1 before imports"
+        )

@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from osa_luigi.errors import ProductError, VerificationError
+from osa_luigi.errors import ProductError
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Presence, Receipt, ReceiptBook
+from osa_luigi.steps import checks
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.step import Command, Step, Tool
 
@@ -25,6 +26,13 @@ MARKER = "NightFinished.txt"
 SUMMARY = "NightFinished.json"
 SHOWN = 20
 """Missing products that a message names."""
+
+
+PRESENCE = {
+    Presence.COMPLETE: "",
+    Presence.UNMOVED: "made, but its files were not moved to their places yet",
+    Presence.LOST: "made, but its files are gone or of another size",
+}
 
 
 class Close(Step):
@@ -42,11 +50,11 @@ class Close(Step):
         return {"marker": Path(MARKER), "summary": Path(SUMMARY)}
 
     def verify(self, call: StepCall, files: Mapping[str, Path]) -> Mapping[str, Any]:
-        try:
-            summary = json.loads(files["summary"].read_text())
-        except ValueError as error:
-            raise VerificationError(f"{files['summary']}: not whole ({error}). Close the night again.") from error
-        return {"products": summary["products"]}
+        checks.text(files["marker"])
+        found = checks.json_object(files["summary"])
+        if "products" not in found:
+            raise checks.refuse(files["summary"], "does not say how many products there are")
+        return {"products": found["products"]}
 
 
 def production_root(listing: Path) -> Path:
@@ -60,14 +68,15 @@ def missing_products(book: ReceiptBook, declared: Mapping[str, str]) -> list[str
 
 
 def _trouble(book: ReceiptBook, name: str, key: str) -> str:
-    receipt = book.receipt(name)
+    try:
+        receipt = book.receipt(name)
+    except ProductError as error:
+        return str(error)
     if receipt is None:
         return "not made"
     if receipt.key != key:
         return f"made with step key {receipt.key[:12]}, declared {key[:12]}"
-    if book.presence(receipt) is not Presence.COMPLETE:
-        return "made, but its files are gone or of another size"
-    return ""
+    return PRESENCE[book.presence(receipt)]
 
 
 def summary(production: Production, receipts: Iterable[Receipt]) -> dict[str, Any]:

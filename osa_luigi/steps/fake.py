@@ -72,12 +72,12 @@ def check(path: Path, key: str) -> None:
     VerificationError
         If it is cut short, changed, or of another step key.
     """
-    head, _, body = path.read_text().partition("\n")
+    head, _, body = path.read_bytes().partition(b"\n")
     try:
         said = json.loads(head)
     except ValueError:
-        said = {}
-    if said.get("fake") != key or said.get("sha256") != hashlib.sha256(body.encode()).hexdigest():
+        said = None
+    if said != {"fake": key, "sha256": hashlib.sha256(body).hexdigest()}:
         raise VerificationError(f"{path.name}: not the whole fake product of step key {key[:12]}. Run the step again.")
 
 

@@ -6,14 +6,16 @@ Planning and attempts judge by the same rule.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
+from itertools import zip_longest
 from typing import Any
 
 from osa_luigi.products.identity import digest
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Receipt
-from osa_luigi.steps.call import StepCall
+from osa_luigi.steps.call import Input, StepCall
+from osa_luigi.steps.software import scientific_software
 
 
 class Standing(Enum):
@@ -35,27 +37,70 @@ def standing(call: StepCall, receipt: Receipt | None) -> Standing:
         return Standing.MISSING
     if receipt.key == call.key:
         return Standing.SAME
-    same_settings = digest(receipt.settings) == digest(call.settings)
-    # A product among the inputs that was made otherwise is refused where it was made; here it has grown.
-    foreign_before = {digest([i["role"], i["identity"]]) for i in receipt.inputs if not i["key"]}
-    foreign_now = {digest([i.role, i.identity]) for i in call.inputs if not i.key}
-    products_before = any(i["key"] for i in receipt.inputs)
-    if same_settings and products_before and foreign_before <= foreign_now:
-        return Standing.GROWN
-    return Standing.CONFLICT
+    return Standing.GROWN if _has_grown(call, receipt) else Standing.CONFLICT
+
+
+def _has_grown(call: StepCall, receipt: Receipt) -> bool:
+    """Whether the products among the inputs are all that changed, and there are not fewer.
+
+    One that was made otherwise is refused where it was made; here it has grown. Where inputs are gone (raw files that were moved
+    off the disk, say), a product of all of them must not be replaced by one of the rest.
+    """
+    before, now = _identities(receipt.inputs), _identities(map(_as_recorded, call.inputs))
+    return (
+        any(item["key"] for item in receipt.inputs)
+        and digest(before) != digest(now)  # else the step itself is another: its version, say
+        and digest(receipt.settings) == digest(call.settings)
+        and not _other_software(receipt)
+        and _foreign(receipt.inputs) <= _foreign(map(_as_recorded, call.inputs))
+        and all(len(now.get(role, ())) >= len(items) for role, items in before.items())
+    )
+
+
+def _as_recorded(item: Input) -> Mapping[str, Any]:
+    """An input as a receipt holds it."""
+    return {"role": item.role, "identity": item.identity, "key": item.key}
+
+
+def _foreign(inputs: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {digest([item["role"], item["identity"]]) for item in inputs if not item["key"]}
+
+
+def _identities(inputs: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Role → identities in order: several files may share a role."""
+    roles: dict[str, list[Any]] = {}
+    for item in inputs:
+        roles.setdefault(item["role"], []).append(item["identity"])
+    return roles
+
+
+def _other_software(receipt: Receipt) -> list[str]:
+    """Packages that made the product in another version than this one, a line each."""
+    return [
+        f"software {package}: {receipt.software[package]} → {version}"
+        for package, version in scientific_software().items()
+        if receipt.software.get(package, version) != version
+    ]
 
 
 def difference(production: Production, call: StepCall, receipt: Receipt) -> list[str]:
     """Readable lines for what a call would change of what was made."""
     lines = list(_changes("", _opened(production, receipt.settings), _opened(production, call.settings)))
-    before = {item["role"]: item["identity"] for item in receipt.inputs if not item["key"]}
-    now = {item.role: item.identity for item in call.inputs if not item.key}
-    lines += [
-        f"input {role}: {_short(before.get(role))} → {_short(now.get(role))}"
-        for role in sorted({*before, *now})
-        if digest(before.get(role)) != digest(now.get(role))
-    ]
-    return lines or ["an input that was made with other settings, or other software versions"]
+    lines += _other_software(receipt)
+    before, now = _identities(receipt.inputs), _identities(map(_as_recorded, call.inputs))
+    made_here = {item["role"] for item in (*receipt.inputs, *map(_as_recorded, call.inputs)) if item["key"]}
+    for role in sorted({*before, *now}):
+        old, new = before.get(role), now.get(role)
+        if digest(old) == digest(new):
+            continue
+        lines += _product_change(role, old, new) if role in made_here else _changes(f"input {role}", old, new)
+    return lines or ["another version of the step, or software that the receipt does not name"]
+
+
+def _product_change(role: str, old: list[Any] | None, new: list[Any] | None) -> list[str]:
+    """A step key says nothing to people; how many files there are does."""
+    before, now = len(old or ()), len(new or ())
+    return [f"input {role}: " + ("a product that was made otherwise" if before == now else f"{before} → {now} files")]
 
 
 def _opened(production: Production, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,8 +121,15 @@ def _changes(prefix: str, before: Any, now: Any) -> Iterator[str]:
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         for key in sorted({*before, *now}):
             yield from _changes(f"{prefix}.{key}" if prefix else key, before.get(key), now.get(key))
+    elif _are_lists(before, now):
+        for number, (old, new) in enumerate(zip_longest(before, now)):
+            yield from _changes(f"{prefix}[{number}]" if max(len(before), len(now)) > 1 else prefix, old, new)
     elif digest(before) != digest(now):
         yield f"{prefix}: {_short(before)} → {_short(now)}"
+
+
+def _are_lists(*values: Any) -> bool:
+    return all(isinstance(value, list | tuple) for value in values)
 
 
 def _short(value: Any) -> str:

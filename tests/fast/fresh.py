@@ -120,12 +120,12 @@ def is_running(pid: int) -> bool:
 def _serve() -> None:
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
     while True:
+        _reap()
         try:
             path, work, answer = pickle.load(requests)
         except EOFError:
-            return
+            break
         if (pid := os.fork()) == 0:
             try:
                 _work(path, work, answer)
@@ -135,8 +135,13 @@ def _serve() -> None:
         replies.flush()
 
 
+def _reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+
+
 def _work(path: list[str], work: bytes, answer: Path) -> None:
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     sys.path[:] = path
     os.close(0)
     os.open(os.devnull, os.O_RDONLY)

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fakes import fake_call, foreign, product
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from osa_luigi.products.identity import digest, plain
+from osa_luigi.products.production import Production
+from osa_luigi.products.receipt import Receipt
+from osa_luigi.steps import standing as rule
+from osa_luigi.steps.call import Input, StepCall
+from osa_luigi.steps.software import scientific_software, software
+from osa_luigi.steps.standing import Standing, difference, standing
+
+NOWHERE = Production(Path("/nowhere/v1"))
+RAW = foreign(Path("/r0/raw.fits.fz"), {"size": 8})
+SUBRUNS = [product(fake_call(unit=f"Run02008.{number:04}"), NOWHERE.root) for number in range(3)]
+CALIBRATION = product(fake_call("charge_calibration", "Run02006"), NOWHERE.root)
+OTHER_CALIBRATION = product(fake_call("charge_calibration", "Run02006", settings={"filters": 52}), NOWHERE.root)
+
+
+def receipt_of(call: StepCall, **changes) -> Receipt:
+    """The receipt that an attempt of this call would have left, as it is read again."""
+    inputs = [{"role": i.role, "path": str(i.path), "identity": i.identity, "key": i.key} for i in call.inputs]
+    receipt = Receipt(call.step, call.unit, call.key, 1, plain(call.settings), tuple(plain(inputs)), (), {}, software())
+    return replace(receipt, **changes)
+
+
+def merge(*inputs: Input, **settings) -> StepCall:
+    return fake_call("merge_dl1", "Run02008", inputs=inputs, settings=settings)
+
+
+def test_what_was_never_made_is_missing():
+    assert standing(merge(), None) is Standing.MISSING
+
+
+inputs = st.lists(st.sampled_from([RAW, CALIBRATION, *SUBRUNS]), unique_by=lambda item: str(item.path))
+settings = st.dictionaries(st.sampled_from("ab"), st.integers(0, 2) | st.none())
+
+
+@given(inputs, settings)
+def test_what_was_made_so_is_the_same(inputs, settings):
+    call = merge(*inputs, **settings)
+    assert standing(call, receipt_of(call)) is Standing.SAME
+
+
+@given(inputs, settings, inputs, settings)
+def test_only_what_gained_or_renewed_products_has_grown(before, old, now, new):
+    one, other = merge(*before, **old), merge(*now, **new)
+    assume(one.key != other.key)
+    grown = (
+        old == new
+        and any(item.key for item in before)
+        and sum(bool(item.key) for item in before) <= sum(bool(item.key) for item in now)
+        and {str(i.path) for i in before if not i.key} <= {str(i.path) for i in now if not i.key}
+    )
+    assert standing(other, receipt_of(one)) is (Standing.GROWN if grown else Standing.CONFLICT)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        (merge(*SUBRUNS[:2]), merge(*SUBRUNS), Standing.GROWN),
+        (merge(*SUBRUNS), merge(*SUBRUNS[:2]), Standing.CONFLICT),
+        (merge(CALIBRATION, SUBRUNS[0]), merge(OTHER_CALIBRATION, *SUBRUNS), Standing.GROWN),
+        (merge(RAW, *SUBRUNS[:1]), merge(RAW, *SUBRUNS), Standing.GROWN),
+        (merge(RAW, CALIBRATION), merge(RAW, OTHER_CALIBRATION), Standing.GROWN),
+        (merge(RAW), merge(RAW, CALIBRATION), Standing.CONFLICT),
+        (merge(RAW), merge(RAW, foreign(Path("/r0/more"), "more")), Standing.CONFLICT),
+        (merge(RAW, *SUBRUNS), merge(*SUBRUNS), Standing.CONFLICT),
+        (merge(RAW, *SUBRUNS), merge(foreign(Path("/r0/raw"), {"size": 9}), *SUBRUNS), Standing.CONFLICT),
+        (merge(*SUBRUNS[:2], images=True), merge(*SUBRUNS, images=False), Standing.CONFLICT),
+        (merge(*SUBRUNS[:2], images=True), merge(*SUBRUNS), Standing.CONFLICT),
+    ],
+)
+def test_growth_is_told_from_conflict(before, now, expected):
+    assert standing(now, receipt_of(before)) is expected
+
+
+def test_the_same_inputs_under_another_key_are_a_conflict():
+    """Another version of the step: nothing that it is made from has grown."""
+    call = merge(*SUBRUNS)
+    assert standing(replace(call, key="another"), receipt_of(call)) is Standing.CONFLICT
+
+
+def test_other_software_is_a_conflict_even_where_products_were_gained():
+    older = {**software(), "lstchain": "0.12.2"}
+    receipt = receipt_of(merge(*SUBRUNS[:2]), software=older)
+    assert standing(merge(*SUBRUNS), receipt) is Standing.CONFLICT
+    assert difference(NOWHERE, merge(*SUBRUNS), receipt)[0] == (
+        f"software lstchain: 0.12.2 → {scientific_software()['lstchain']}"
+    )
+
+
+def test_packages_that_are_only_recorded_do_not_count():
+    receipt = receipt_of(merge(*SUBRUNS[:2]), software={**software(), "numpy": "1.0", "python": "3.9"})
+    assert standing(merge(*SUBRUNS), receipt) is Standing.GROWN
+
+
+def test_a_key_that_is_the_same_is_enough():
+    call = merge(*SUBRUNS)
+    assert standing(call, receipt_of(call, software={}, inputs=(), settings={"a": 1})) is Standing.SAME
+
+
+# ---- the difference, for people -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "lines"),
+    [
+        (merge(picture=8), merge(picture=10), ["picture: 8 → 10"]),
+        (merge(a={"b": {"c": 1}}), merge(a={"b": {"c": 2}}), ["a.b.c: 1 → 2"]),
+        (merge(a=1), merge(b=1), ["a: 1 → none", "b: none → 1"]),
+        (merge(a=None), merge(a=False), ["a: none → false"]),
+        (merge(a="x"), merge(a=["x", "y"]), ['a: x → ["x", "y"]']),
+        (merge(a=[1, 2]), merge(a=[1, 3, 4]), ["a[1]: 2 → 3", "a[2]: none → 4"]),
+        (merge(RAW), merge(foreign(Path("/x"), {"size": 9})), ["input raw.size: 8 → 9"]),
+        (merge(*SUBRUNS), merge(*SUBRUNS[:2]), ["input dl1: 3 → 2 files"]),
+        (merge(RAW), merge(), ['input raw: [{"size": 8}] → none']),
+        (
+            merge(CALIBRATION, a=1),
+            merge(OTHER_CALIBRATION, a=2),
+            ["a: 1 → 2", "input dl1: a product that was made otherwise"],
+        ),
+    ],
+)
+def test_differences_are_lines_that_name_what_changed(before, now, lines):
+    assert difference(NOWHERE, now, receipt_of(before)) == lines
+
+
+def test_one_of_several_inputs_of_a_role_is_named():
+    streams = [foreign(Path(f"/r0/{n}"), {"name": f"LST-1.{n}", "size": 8}) for n in (1, 2, 3, 4)]
+    changed = [
+        replace(streams[1], identity={"name": "LST-1.2", "size": 9}) if n == 1 else one for n, one in enumerate(streams)
+    ]
+    lines = difference(NOWHERE, merge(*changed), receipt_of(merge(*streams)))
+    assert lines == ["input raw[1].size: 8 → 9"]
+
+
+def test_configurations_are_opened_where_they_were_kept(production):
+    contents = [{"tailcut": {"picture_thresh": picture, "boundary_thresh": 4}} for picture in (8, 10)]
+    for content in contents:
+        production.write_config(content)
+    before, now = (merge(config=digest(content)) for content in contents)
+    assert difference(production, now, receipt_of(before)) == ["config.tailcut.picture_thresh: 8 → 10"]
+    assert difference(NOWHERE, now, receipt_of(before))[0].startswith("config: ")
+
+
+def test_where_nothing_can_be_named_it_says_so():
+    call = merge(*SUBRUNS)
+    assert difference(NOWHERE, replace(call, key="other"), receipt_of(call)) == [
+        "another version of the step, or software that the receipt does not name"
+    ]
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_lines_are_short(one, other):
+    assume(one != other)
+    (line,) = difference(NOWHERE, merge(a=other), receipt_of(merge(a=one)))
+    assert len(line) < 140
+
+
+@given(inputs, settings, inputs, settings)
+def test_there_is_always_something_to_say(before, old, now, new):
+    lines = difference(NOWHERE, merge(*now, **new), receipt_of(merge(*before, **old)))
+    assert lines
+    assert all(lines)
+
+
+def test_the_rule_says_in_words_what_each_standing_means():
+    assert {item.value for item in Standing} == {"missing", "same", "grown", "conflict"}
+    assert rule.__doc__
