@@ -15,7 +15,7 @@ from osa_luigi.cli import options
 from osa_luigi.cli.tables import plain_table, print_table
 from osa_luigi.errors import NightError
 from osa_luigi.steps.plan import NightPlan
-from osa_luigi.tasks.overview import REFUSED, TO_MAKE, Kind, Outlook, outlooks
+from osa_luigi.tasks.outlook import REFUSED, TO_MAKE, Kind, Outlook, outlooks
 
 SHOWN = 10
 """Differences that the summary shows; --all shows every step's."""

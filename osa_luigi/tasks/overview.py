@@ -1,4 +1,4 @@
-"""How a night stands, as data: what would run and why, the operator's table, what failed, and where the products lie.
+"""How a night stands, as data: the operator's table, what failed, who works on it, and where the products lie.
 
 Pure but for reading: it starts nothing and changes nothing. The command line prints it; a web page can show the same.
 """
@@ -20,110 +20,17 @@ import psutil
 from osa_luigi.night import Sequence, sequences
 from osa_luigi.products.identity import plain
 from osa_luigi.products.production import Production
-from osa_luigi.products.receipt import Presence, Receipt
 from osa_luigi.runner.environment import host
 from osa_luigi.steps.call import StepCall
-from osa_luigi.steps.standing import Standing, difference, standing
+from osa_luigi.tasks.outlook import REFUSED, Outlook, outlooks
 from osa_luigi.tasks.session import Session
 
 Record = Mapping[str, Any]
 """An attempt's exit record."""
 
 
-class Kind(StrEnum):
-    """How a step of the plan stands to what the production holds."""
-
-    MADE = "made"
-    NEW = "new"
-    GROWN = "grown"
-    """Made from fewer products than there are now: made again."""
-    LOST = "lost"
-    """Made, but its files are gone or of another size: made again."""
-    LINK = "link"
-    """Another production of the night holds the same: taken over, not made."""
-    CONFLICT = "conflict"
-    """Made with other scientific settings or inputs: the night is refused."""
-    FOREIGN = "foreign"
-    """A file without a receipt stands in its place: the step is refused."""
-
-
 RELEASED = ".released"
 """Beside a lease whose holder has ended, or was said to have."""
-
-TO_MAKE = (Kind.NEW, Kind.GROWN, Kind.LOST)
-REFUSED = (Kind.CONFLICT, Kind.FOREIGN)
-
-
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """A step of the plan, how it stands, and why.
-
-    Parameters
-    ----------
-    why
-        For people.
-    detail
-        The production that is linked from, or the differences of a conflict.
-    """
-
-    production: Production
-    call: StepCall
-    kind: Kind
-    why: str
-    detail: tuple[str, ...] = ()
-    receipt: Receipt | None = None
-
-    @property
-    def made(self) -> bool:
-        """Whether the products are there."""
-        return self.kind is Kind.MADE
-
-    def as_json(self) -> dict[str, Any]:
-        """For a program to read."""
-        return {
-            "step": self.call.step,
-            "unit": self.call.unit,
-            "key": self.call.key,
-            "production": str(self.production.root),
-            "kind": str(self.kind),
-            "why": self.why,
-            "detail": list(self.detail),
-        }
-
-
-def outlooks(session: Session) -> dict[str, Outlook]:
-    """``<step>.<unit>`` → how it stands, for every step of the plan, by the rules that a run goes by."""
-    return {name: outlook(session, production, call) for name, (production, call) in session.plan.calls.items()}
-
-
-def outlook(session: Session, production: Production, call: StepCall) -> Outlook:
-    """How one step of the plan stands."""
-    receipt = session.book(production).receipt(call.name)
-    if receipt is None:
-        return _without_receipt(session, production, call)
-    match standing(call, receipt):
-        case Standing.CONFLICT:
-            changes = tuple(difference(production, call, receipt))
-            return Outlook(production, call, Kind.CONFLICT, "made otherwise: " + "; ".join(changes), changes, receipt)
-        case Standing.GROWN:
-            return Outlook(production, call, Kind.GROWN, "made from less than there is now", (), receipt)
-    if session.book(production).presence(receipt) is Presence.LOST:
-        return Outlook(production, call, Kind.LOST, "its files are gone, or of another size", (), receipt)
-    origin = f"linked from production {receipt.linked_from}" if receipt.linked_from else "made"
-    ended = str(receipt.attempt.get("ended", ""))[:19].replace("T", " ")
-    return Outlook(production, call, Kind.MADE, f"{origin} {ended} UTC".replace("  ", " "), (), receipt)
-
-
-def _without_receipt(session: Session, production: Production, call: StepCall) -> Outlook:
-    if found := session.equal_elsewhere(production, call):
-        there = found[0].id
-        return Outlook(production, call, Kind.LINK, f"production {there} holds the same", (there,))
-    book = session.book(production)
-    for output in call.outputs:
-        if book.size(output.path) is not None:
-            path = str(production.root / output.path)
-            return Outlook(production, call, Kind.FOREIGN, f"{path} is there without a receipt: move it aside", (path,))
-    return Outlook(production, call, Kind.NEW, "not made yet")
 
 
 class State(StrEnum):
