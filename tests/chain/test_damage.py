@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,7 @@ def _without_a_stream(site: Site) -> str:
 
 
 @pytest.mark.parametrize("damage", [_cut_in_the_middle, _without_a_stream])
-def test_a_damaged_subrun_is_named_and_the_others_are_processed(elsewhere: Site, damage: object) -> None:
-    assert callable(damage)
+def test_a_damaged_subrun_is_named_and_the_others_are_processed(elsewhere: Site, damage: Callable[[Site], str]) -> None:
     told = damage(elsewhere)
     done = elsewhere.run_night()
     assert done.returncode != 0
@@ -57,6 +57,8 @@ def test_a_calibration_run_with_too_few_events_is_named(elsewhere: Site, tmp_pat
         shutil.move(_raw(small, 2002, 0, stream), path)
     done = elsewhere.run_night()
     assert done.returncode != 0
-    assert "charge_calibration.Run02002" in done.stdout
+    assert "charge_calibration.Run02002: exit code 1" in done.stdout
+    assert "No calibration events in the output file" in done.stdout
+    assert "flatfield collected statistics = 50 events" in done.stdout
     assert "Traceback" not in done.stdout
     assert sorted(look(elsewhere.production(ID)).receipts) == ["drs4_baseline.Run02001"]
