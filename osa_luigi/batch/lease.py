@@ -1,11 +1,14 @@
 """One engine per production: a lease with generations, made by exclusive links.
 
 File locks are not to be trusted on a parallel file system, so a lease is a file ``.osa/engine/<generation>.json`` that only one can
-link into place. It says who holds it; a holder that is gone is followed by the next generation.
+link into place. It says who holds it. A holder that ends well leaves ``<generation>.released`` beside it. That one was killed can be
+seen on the same machine; to any other a person has to say so, by the same file. No lease is ever removed: generations only grow.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
 import os
 import secrets
@@ -20,10 +23,13 @@ from osa_luigi.errors import ExecutorError
 from osa_luigi.products.commit import link_exclusively
 from osa_luigi.products.production import Production, write_durably
 from osa_luigi.runner.environment import host
+from osa_luigi.runner.lifeline import start_of
+
+RELEASED = ".released"
 
 
 def take_lease(production: Production) -> int:
-    """Become the one engine of a production.
+    """Become the one engine of a production, until this process ends.
 
     Returns
     -------
@@ -43,8 +49,18 @@ def take_lease(production: Production) -> int:
         if holder and not _is_gone(holder):
             raise ExecutorError(_held(production, folder / f"{generation}.json", holder))
         if _link(folder, generation + 1):
+            atexit.register(release_lease, production)
             return generation + 1
     raise ExecutorError(f"{folder}: others took the lease again and again; run the night again in a minute.")
+
+
+def release_lease(production: Production) -> None:
+    """Give the lease back if this process holds it: an engine on another machine cannot see that this one has ended."""
+    with contextlib.suppress(OSError, ExecutorError):
+        folder = production.state / "engine"
+        generation, holder = _newest(folder)
+        if holder and _is_me(holder):
+            (folder / f"{generation}{RELEASED}").touch()
 
 
 def _link(folder: Path, generation: int) -> bool:
@@ -57,12 +73,25 @@ def _link(folder: Path, generation: int) -> bool:
 
 
 def _newest(folder: Path) -> tuple[int, dict[str, Any] | None]:
+    """The newest generation and who holds it: nobody if it was released, or if there is none yet."""
     try:
-        generations = [int(name.removesuffix(".json")) for name in os.listdir(folder) if not name.startswith(".")]
+        files = {Path(name) for name in os.listdir(folder)}
     except FileNotFoundError:
         return 0, None
-    newest = max(generations, default=0)
-    return newest, json.loads((folder / f"{newest}.json").read_text()) if newest else None
+    generation = max((int(file.stem) for file in files if file.suffix == ".json" and file.stem.isdecimal()), default=0)
+    free = not generation or Path(f"{generation}{RELEASED}") in files
+    return generation, None if free else _read(folder / f"{generation}.json")
+
+
+def _read(lease: Path) -> dict[str, Any]:
+    try:
+        holder = json.loads(lease.read_text())
+        return {name: holder[name] for name in _me()}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ExecutorError(
+            f"{lease}: nobody can tell from it which engine works on the night ({error!r}). "
+            f"Make sure that none does, then {_take_over(lease)} and run again."
+        ) from error
 
 
 def _me() -> dict[str, Any]:
@@ -71,13 +100,14 @@ def _me() -> dict[str, Any]:
         "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
         "pid": os.getpid(),
         "process_started": psutil.Process().create_time(),
+        "start_ticks": start_of(os.getpid()),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
 def _is_me(holder: Mapping[str, Any]) -> bool:
     me = _me()
-    return all(holder.get(name) == me[name] for name in ("host", "boot", "pid", "process_started"))
+    return all(holder[name] == me[name] for name in ("host", "boot", "pid", "start_ticks"))
 
 
 def _is_gone(holder: Mapping[str, Any]) -> bool:
@@ -85,20 +115,15 @@ def _is_gone(holder: Mapping[str, Any]) -> bool:
     me = _me()
     if holder["host"] != me["host"]:
         return False
-    if holder["boot"] != me["boot"]:
-        return True
-    try:
-        process = psutil.Process(holder["pid"])
-        return bool(
-            process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - holder["process_started"]) > 1
-        )
-    except psutil.NoSuchProcess:
-        return True
+    return bool(holder["boot"] != me["boot"] or start_of(holder["pid"]) != holder["start_ticks"])
 
 
 def _held(production: Production, lease: Path, holder: Mapping[str, Any]) -> str:
     return (
         f"{production.root}: is being worked on by process {holder['pid']} on {holder['host']} since {holder['since']}. "
-        "Wait for it, or stop it there and run again. If that machine is gone for good, "
-        f"remove {lease} to take over."
+        f"Wait for it, or stop it there and run again. If that machine is gone for good, {_take_over(lease)} to take over."
     )
+
+
+def _take_over(lease: Path) -> str:
+    return f"make an empty file {lease.with_suffix(RELEASED)}"

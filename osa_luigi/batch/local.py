@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -13,6 +14,9 @@ import psutil
 
 from osa_luigi.batch.job import Event, Job
 from osa_luigi.errors import ExecutorError
+
+LOG = "pool.log"
+"""File in the cache folder where the pool's own messages go."""
 
 MEMORY_SHARE = 0.8
 """Share of this machine's memory that the pool may plan with, unless told."""
@@ -33,7 +37,7 @@ class LocalExecutor:
         self._cores = cores or len(os.sched_getaffinity(0))
         memory_mb = memory_mb or int(psutil.virtual_memory().total / 2**20 * MEMORY_SHARE)
         cache.mkdir(parents=True, exist_ok=True)
-        self._log = cache / "pool.log"
+        self._log = cache / LOG
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -54,7 +58,7 @@ class LocalExecutor:
         self._to, self._from = self._process.stdin.fileno(), self._process.stdout.fileno()
         os.set_blocking(self._to, False)
         os.set_blocking(self._from, False)
-        self._unsent = b""
+        self._unsent = bytearray()
         self._unread = b""
 
     @property
@@ -63,7 +67,7 @@ class LocalExecutor:
         return 2 * self._cores + 2
 
     def submit(self, job: Job) -> None:
-        """Queue a job."""
+        """Queue a job; that the pool has died, the next `poll` says."""
         self._unsent += json.dumps(job.as_json()).encode() + b"\n"
         self._send()
 
@@ -84,7 +88,7 @@ class LocalExecutor:
         return self._receive()
 
     def close(self) -> None:
-        """End the pool and all that it runs."""
+        """End the pool and all that it runs; may be called again."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 pipe.close()
@@ -97,11 +101,11 @@ class LocalExecutor:
     def _send(self) -> None:
         try:
             while self._unsent:
-                self._unsent = self._unsent[os.write(self._to, self._unsent) :]
+                del self._unsent[: os.write(self._to, self._unsent)]
         except BlockingIOError:
             return
-        except BrokenPipeError as error:
-            raise self._died() from error
+        except BrokenPipeError:
+            self._unsent.clear()  # `poll` says so, once it has passed on what the pool said last
 
     def _receive(self) -> list[Event]:
         try:
@@ -117,6 +121,8 @@ class LocalExecutor:
         return events
 
     def _died(self) -> ExecutorError:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)  # its pipes close a moment before it has ended
         return ExecutorError(
             f"the pool that runs this machine's jobs has died (exit code {self._process.poll()}). "
             f"Read {self._log}, then run the night again: it goes on where it was."

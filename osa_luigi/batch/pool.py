@@ -12,17 +12,19 @@ import os
 import selectors
 import signal
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from osa_luigi.batch.job import Event, Job
+from osa_luigi.batch.local import LOG
 from osa_luigi.batch.queueing import Budget, Queue
 from osa_luigi.products.production import Production
 from osa_luigi.runner.attempt import Result
 from osa_luigi.runner.leg import run_calls, warm_up
-from osa_luigi.runner.lifeline import die_with, die_with_every_parent
+from osa_luigi.runner.lifeline import die_with, die_with_every_parent, require_one_thread
 from osa_luigi.steps.call import StepCall
 
 RIDER_PRIORITY = -100
@@ -53,7 +55,7 @@ class Pool:
         self._output = output
         self._selector = selectors.DefaultSelector()
         self._children: dict[int, _Child] = {}
-        self._failed: dict[str, str] = {}
+        self._failed: dict[tuple[Path, str, str], str] = {}
         self._input = b""
 
     def serve(self, descriptor: int) -> None:
@@ -77,24 +79,36 @@ class Pool:
     def _start(self) -> None:
         while (chosen := self._queue.next()) is not None:
             ticket, job, riding = chosen
-            if reason := self._failed_before(job):
+            if reason := self._failed_before(job) or self._launch(ticket, job, riding):
                 self._queue.end(ticket)
                 self._tell(Event(job.name, "rider failed" if riding else "given up", text=reason))
-                continue
-            warm_up(job.calls, self._cache)
-            self._fork(ticket, job, riding)
 
     def _failed_before(self, job: Job) -> str:
         """Why a call of this job would fail again: it did in this very pool, with the same step key."""
-        return next((reason for call in job.calls if (reason := self._failed.get(_ident(call)))), "")
+        reasons = (self._failed.get(_ident(job, call.name, call.key), "") for call in job.calls)
+        return next(filter(None, reasons), "")
+
+    def _launch(self, ticket: int, job: Job, riding: bool) -> str:
+        """Start a job; why not, where one cannot be started: that must not end the others."""
+        try:
+            warm_up(job.calls, self._cache)
+            require_one_thread()
+            self._fork(ticket, job, riding)
+        except Exception as error:
+            traceback.print_exc()
+            return f"{job.name}: cannot be started ({type(error).__name__}: {error}). Read {self._cache / LOG}."
+        return ""
 
     def _fork(self, ticket: int, job: Job, riding: bool) -> None:
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
         pid = os.fork()
         if pid == 0:
-            os.close(reading)
-            os._exit(_run(job, writing))
+            try:
+                os.close(reading)
+                os._exit(_run(job, writing))
+            finally:
+                os._exit(1)  # whatever happens, the loop above is not this process's
         os.close(writing)
         child = _Child(ticket, job, riding, pid, os.pidfd_open(pid), reading)
         self._children[pid] = child
@@ -119,7 +133,7 @@ class Pool:
             event = Event(**json.loads(line))
             if event.kind == "failed":
                 child.failure = event.text
-                self._failed[f"{event.call} {event.record.get('key', '')}"] = event.text
+                self._failed[_ident(child.job, event.call, event.record.get("key", ""))] = event.text
             self._tell(event)
 
     def _reap(self, child: _Child) -> None:
@@ -140,7 +154,8 @@ class Pool:
         if child.riding:
             return
         for rider in child.job.riders:
-            self._queue.add(replace(child.job, calls=(rider,), riders=(), priority=RIDER_PRIORITY), riding=True)
+            alone = replace(child.job, calls=(rider,), riders=(), after=(), priority=RIDER_PRIORITY)
+            self._queue.add(alone, riding=True)
         self._tell(Event(child.job.name, "done"))
 
     def _tell(self, event: Event) -> None:
@@ -152,8 +167,9 @@ class Pool:
             os.kill(child.pid, signal.SIGKILL)
 
 
-def _ident(call: StepCall) -> str:
-    return f"{call.name} {call.key}"
+def _ident(job: Job, call: str, key: str) -> tuple[Path, str, str]:
+    """What failed: the same call may do well in another production."""
+    return job.production, call, key
 
 
 def _run(job: Job, writing: int) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import insort
+from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from osa_luigi.batch.job import Job
 
@@ -24,38 +27,43 @@ class Queue:
     """
 
     budget: Budget
-    waiting: list[tuple[int, int, Job, bool]] = field(default_factory=list)
+    waiting: list[tuple[float, int, Job, bool]] = field(default_factory=list)
     running: dict[int, tuple[Job, bool]] = field(default_factory=dict)
+    riders: Counter[tuple[Path, str]] = field(default_factory=Counter)
+    """Calls that wait or run as riders, by production: thousands at the end of a night, asked for at every start."""
     count: int = 0
 
     def add(self, job: Job, *, riding: bool = False) -> None:
         """Let a job wait."""
         self.count += 1
-        self.waiting.append((-job.priority, self.count, job, riding))
-        self.waiting.sort(key=lambda item: item[:2])
+        insort(self.waiting, (-job.priority, self.count, job, riding), key=lambda item: item[:2])
+        if riding:
+            self.riders.update(_names(job))
 
     def next(self) -> tuple[int, Job, bool] | None:
         """Take the job that may start now: its ticket, the job, and whether it rides along."""
-        riders = self._riders_under_way()
-        for item in self.waiting:
-            _, ticket, job, riding = item
-            if riders.intersection(job.after):
+        for position, (_, ticket, job, riding) in enumerate(self.waiting):
+            if any(self.riders[job.production, name] for name in job.after):
                 continue  # held by riders of others, so it does not hold up the rest
             if not self._fits(job):
                 return None
-            self.waiting.remove(item)
+            del self.waiting[position]
             self.running[ticket] = (job, riding)
             return ticket, job, riding
         return None
 
     def end(self, ticket: int) -> tuple[Job, bool]:
         """Free what a job had taken."""
-        return self.running.pop(ticket)
+        job, riding = self.running.pop(ticket)
+        if riding:
+            self._forget(job)
+        return job, riding
 
-    def _riders_under_way(self) -> set[str]:
-        jobs = [job for _, _, job, riding in self.waiting if riding]
-        jobs += [job for job, riding in self.running.values() if riding]
-        return {call.name for job in jobs for call in job.calls}
+    def _forget(self, job: Job) -> None:
+        for name in _names(job):
+            self.riders[name] -= 1
+            if not self.riders[name]:
+                del self.riders[name]
 
     def _fits(self, job: Job) -> bool:
         if not self.running:
@@ -64,3 +72,7 @@ class Queue:
         memory = sum(other.needs.memory_mb for other, _ in self.running.values())
         needs = job.needs
         return cores + needs.cores <= self.budget.cores and memory + needs.memory_mb <= self.budget.memory_mb
+
+
+def _names(job: Job) -> list[tuple[Path, str]]:
+    return [(job.production, call.name) for call in job.calls]

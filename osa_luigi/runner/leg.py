@@ -13,6 +13,7 @@ from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import current_receipt
 from osa_luigi.runner.attempt import Result, attempt
 from osa_luigi.runner.environment import host, prepare, stay_offline
+from osa_luigi.runner.lifeline import start_of
 from osa_luigi.steps.behaviour import behaviour
 from osa_luigi.steps.call import StepCall
 
@@ -59,19 +60,15 @@ def sweep_scratch(production: Production) -> int:
     for folder in _scratch_folders(production):
         name, _, rest = folder.name.rpartition(".")
         owner, _, pid = rest.partition("-")[2].rpartition("-")[0].rpartition("-")
-        if owner == host() and not _lives(pid) and not _awaited(production, name, folder):
+        if owner == host() and _has_ended(pid) and not _awaited(production, name, folder):
             shutil.rmtree(folder, ignore_errors=True)
             swept += 1
     return swept
 
 
-def _lives(pid: str) -> bool:
-    """Whether a process of this host runs; one that ended and was not reaped yet does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in ("Z", "X")
+def _has_ended(pid: str) -> bool:
+    """Whether what stands where an attempt's folder names its process is the number of one that is gone."""
+    return pid.isdecimal() and start_of(int(pid)) is None
 
 
 def _scratch_folders(production: Production) -> list[Path]:

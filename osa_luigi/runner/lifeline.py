@@ -39,6 +39,18 @@ def native_threads() -> int:
     return len(list(Path("/proc/self/task").iterdir()))
 
 
+def start_of(pid: int) -> int | None:
+    """When a process started, in clock ticks after the machine did; `None` if it has ended (a zombie has).
+
+    With its number and the machine's boot this names a process for ever; the time of day would not, for clocks are set.
+    """
+    try:
+        state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if state in "ZX" else int(rest[18])
+
+
 def require_one_thread() -> None:
     """To be asked before a fork.
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 import runner_work as work
 from fresh import is_running, until
 
-from osa_luigi.runner.lifeline import native_threads
+from osa_luigi.runner.lifeline import native_threads, start_of
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,17 @@ def test_nothing_outlives_a_parent_that_is_killed(fresh, tmp_path, kind, members
 
 def test_one_whose_parent_was_gone_already_ends_at_once(fresh):
     assert fresh.call(work.orphaned) == 128 + 9
+
+
+def test_a_process_is_named_by_its_number_and_its_start(fresh, tmp_path):
+    assert start_of(os.getpid()) == start_of(os.getpid())
+    run = fresh.start(work.grow, tmp_path, "forks of forks")
+    started = until(lambda: start_of(run.pid), "it runs")
+    assert started > start_of(os.getpid())
+    run.kill()
+    run.wait()
+    assert start_of(run.pid) is None
+    assert start_of(2**22 + 1) is None
 
 
 def test_threads_are_counted_as_the_kernel_sees_them(fresh):
