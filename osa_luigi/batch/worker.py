@@ -263,12 +263,19 @@ EXIT_CODES = {
 """Luigi's exit codes; its own defaults are 0 for every kind of failure."""
 
 
+UNDECLARED = ("rpc_retry_attempts", "rpc_retry_wait")
+"""Settings that luigi reads from its section ``core``, and warns of as unknown there."""
+
+
 def register() -> None:
     """Put the worker and the exit codes where luigi's command looks for them; settings of the user's win."""
     luigi.interface._WorkerSchedulerFactory = OsaFactory
     config = luigi.configuration.get_config()
     defaults = {("retcode", name): str(code) for name, code in EXIT_CODES.items()}
     defaults["core", "log_level"] = "INFO"  # luigi's DEBUG says every second that it waits
+    # A scheduler that restarts is away for a while; luigi's default (3 tries, 30 s apart) would end the engine meanwhile.
+    defaults |= {("core", "rpc_retry_attempts"): "20", ("core", "rpc_retry_wait"): "15"}
+    luigi.interface.core.ignore_unconsumed = {*luigi.interface.core.ignore_unconsumed, *UNDECLARED}
     for (section, name), value in defaults.items():
         if not config.has_option(section, name):
             config.set(section, name, value)

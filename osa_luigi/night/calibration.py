@@ -46,10 +46,10 @@ def find_calibration(day: date, look_back_days: int, observe_date: Callable[[dat
         candidate = day - timedelta(days=days)
         try:
             night = observe_date(candidate)
-        except NightError:
+        except NightError as error:
             if not days:
                 raise
-            lacking.append(f"{candidate.isoformat()}: could not be read")
+            lacking.append(f"{candidate.isoformat()}: {str(error)[:120]}")
             continue
         if night is not None and night.drs4 is not None and night.pedcal is not None:
             return CalibrationSource(candidate, night.drs4.run_id, night.pedcal.run_id)
@@ -58,7 +58,7 @@ def find_calibration(day: date, look_back_days: int, observe_date: Callable[[dat
         f"no calibration for {day.isoformat()}: looked {look_back_days} days back, "
         f"to {candidate.isoformat()}, and no night has a DRS4 and a PEDCALIB run:\n  "
         + "\n  ".join(lacking)
-        + "\nRaise the look-back limit in the site file, or correct the run types in the run summary."
+        + "\nRaise calibration.look_back_days in the procedure, or correct the run types in the run summary."
     )
 
 

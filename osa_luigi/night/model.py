@@ -164,7 +164,7 @@ class Subrun:
         else:
             which = "all its raw files"
         return (
-            f"{self.label} lacks {which}: wait for the transfer and observe again, or discard the subrun with a reason"
+            f"{self.label} lacks {which}: wait for the transfer, or copy them again, then run again"
         )
 
 

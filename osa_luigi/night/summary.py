@@ -56,7 +56,7 @@ def read_run_summary(path: Path, day: date) -> tuple[SummaryRow, ...]:
         The file is missing, unreadable, of another night, lists no runs or one run twice, or holds values that
         make no sense.
     """
-    remedy = f"make it again with `osa step run run_summary --date {day.isoformat()}`, or delete it"
+    remedy = f"make it again with `osa step run run_summary --date {day.isoformat()}`"
     table = read_ecsv(path, COLUMNS, what=_WHAT, remedy=remedy)
     _check_date(path, day, table, remedy)
     if not table.rows:

@@ -13,7 +13,7 @@ _BLOCK = 2880
 """Bytes; headers and data of a FITS file fill such blocks (FITS standard 4.0, section 3)."""
 
 _EVENTS = "Events"
-_REMEDY = "copy it again and observe again, or discard the subrun with a reason"
+_REMEDY = "copy it again, then run again"
 
 
 def check_raw_file(path: Path) -> int:

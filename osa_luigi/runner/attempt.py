@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import json
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -35,6 +36,13 @@ from osa_luigi.steps.step import Command, Step
 WORK = "work"
 REASON = "reason.txt"
 VERIFIED = "verified.json"
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+TROUBLE = re.compile(r"\b(CRITICAL|ERROR|\w*Error|\w*Exception)\b")
+"""What a line says that tells why a tool failed; the tools of the field often end with a cheerful one all the same."""
+CTAPIPE_HEAD = re.compile(r"^[\d-]+ [\d:,]+ (CRITICAL|ERROR) \[[^]]*\] (\([^)]*\): )?")
+EPILOGUE = "Caught SystemExit with exit code 1"
+"""What every ctapipe tool says last when it failed."""
+
 VERIFY_LIMIT_S = 3600.0
 
 
@@ -338,8 +346,12 @@ def _last_words(log: Path) -> str:
             lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return ""
-    said = [line.strip() for line in lines if line.strip()]
-    return said[-1][:300] if said else ""
+    said = [line for raw in lines if (line := COLOURS.sub("", raw).strip())]
+    troubled = [line for line in said if TROUBLE.search(line) and not line.endswith(EPILOGUE)]
+    last = (troubled or said or [""])[-1:]
+    # lstchain says in several lines that there are no events in the file, then how many it had found.
+    logged = [line for line in troubled[-3:] if CTAPIPE_HEAD.match(line)]
+    return " / ".join(CTAPIPE_HEAD.sub("", line) for line in (logged if last[0] in logged else last))[:300]
 
 
 def _with_disk_trouble(reason: str, folder: Path) -> str:

@@ -6,6 +6,7 @@ supported versions of lstchain, delete it.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 
@@ -13,41 +14,17 @@ def run_summary() -> None:
     """lstchain 0.12: dead wait for a database that nobody configured, and a crash under numpy 2."""
     from lstchain.scripts import lstchain_create_run_summary as tool
 
-    _do_not_ask_an_empty_server(tool)
+    _do_not_ask_an_unnamed_server(tool)
     _unsigned_counter_default(tool)
 
 
-def _do_not_ask_an_empty_server(tool: Any) -> None:
-    """Answer at once that no database is available if the server's name is empty.
+def _do_not_ask_an_unnamed_server(tool: Any) -> None:
+    """Answer at once that no database is available, unless one was named on the command line.
 
-    ``is_db_available`` connects whatever the name, and waits 3 s for an answer. The configured server is still asked.
+    Without ``--tcu-server`` the tool asks for LST-1's own by its name there, and waits 3 s for an answer anywhere else.
     """
-    ask = tool.is_db_available
-    if not _connects("", tool):
-        return
-
-    def is_db_available(server: str) -> bool:
-        return bool(server) and bool(ask(server))
-
-    tool.is_db_available = is_db_available
-
-
-def _connects(server: str, tool: Any) -> bool:
-    """Whether the tool makes a client for this server, found with a client that notes it and answers at once."""
-    asked: list[str] = []
-
-    def client(host: str, **_: Any) -> Any:
-        asked.append(host)
-        raise tool.ConnectionFailure
-
-    real, tool.MongoClient = tool.MongoClient, client
-    try:
-        tool.is_db_available(server)
-    except tool.ConnectionFailure:
-        pass
-    finally:
-        tool.MongoClient = real
-    return bool(asked)
+    if "--tcu-server" not in sys.argv:
+        tool.is_db_available = lambda _server: False
 
 
 def _unsigned_counter_default(tool: Any) -> None:

@@ -72,7 +72,7 @@ def _check_streams(call: StepCall, paths: Sequence[Path]) -> None:
             raise NightError(
                 f"{unit_label(run, subrun)}: {'stream' if len(missing) == 1 else 'streams'} "
                 f"{', '.join(map(str, missing))} of {len(STREAMS)} missing: "
-                "wait for the transfer, copy them again, or discard the subrun with a reason"
+                "wait for the transfer, or copy them again, then run again"
             )
     if len({path.parent for path in paths}) > 1:
         folders = ", ".join(sorted({str(path.parent) for path in paths}))

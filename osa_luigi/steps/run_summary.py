@@ -47,14 +47,24 @@ class RunSummary(Step):
             cls,
             unit=compact(day),  # the site's folder holds the summaries of all nights
             settings={"date": compact(day), "tcu_server": tcu_server},
-            inputs=making.as_role("raw", *(item for item in raw if _is_looked_at(item.path))),
+            # By name alone: the last file of a night that is being taken still grows, and the summary does not look into it.
+            inputs=[Input("raw", item.path, {"name": item.path.name}) for item in raw if _is_looked_at(item.path)],
             outputs=[Output("run_summary", Path(RUN_SUMMARY.format(day)))],
             **common,
         )
 
     def command(self, call: StepCall) -> Command:
         day = call.settings["date"]
-        arguments = ("--date", day, "--r0-path", "R0", "--output-dir", ".", "--tcu-server", call.settings["tcu_server"])
+        server = call.settings["tcu_server"]
+        arguments = (
+            "--date",
+            day,
+            "--r0-path",
+            "R0",
+            "--output-dir",
+            ".",
+            *(("--tcu-server", server) if server else ()),
+        )
         return Command(self.tool, arguments, links=raw.links(call.paths("raw"), Path("R0") / day))
 
     def produced(self, call: StepCall) -> Mapping[str, Path]:

@@ -41,14 +41,14 @@ def standing(call: StepCall, receipt: Receipt | None) -> Standing:
 
 
 def _has_grown(call: StepCall, receipt: Receipt) -> bool:
-    """Whether the products among the inputs are all that changed, and there are not fewer.
+    """Whether there are more inputs than there were, or products among them were made again, and nothing else changed.
 
-    One that was made otherwise is refused where it was made; here it has grown. Where inputs are gone (raw files that were moved
+    A product that was made otherwise is refused where it was made; here it has grown. Where inputs are gone (raw files that were moved
     off the disk, say), a product of all of them must not be replaced by one of the rest.
     """
     before, now = _identities(receipt.inputs), _identities(map(_as_recorded, call.inputs))
     return (
-        any(item["key"] for item in receipt.inputs)
+        before.keys() == now.keys()  # an input of another kind is another way of making it
         and digest(before) != digest(now)  # else the step itself is another: its version, say
         and digest(receipt.settings) == digest(call.settings)
         and not _other_software(receipt)
@@ -93,7 +93,12 @@ def difference(production: Production, call: StepCall, receipt: Receipt) -> list
         old, new = before.get(role), now.get(role)
         if digest(old) == digest(new):
             continue
-        lines += _product_change(role, old, new) if role in made_here else _changes(f"input {role}", old, new)
+        if role in made_here:
+            lines += _product_change(role, old, new)
+        elif max(len(old or ()), len(new or ())) > 1:
+            lines += _files_change(role, old or [], new or [])
+        else:
+            lines += _changes(f"input {role}", old, new)
     return lines or ["another version of the step, or software that the receipt does not name"]
 
 
@@ -101,6 +106,16 @@ def _product_change(role: str, old: list[Any] | None, new: list[Any] | None) -> 
     """A step key says nothing to people; how many files there are does."""
     before, now = len(old or ()), len(new or ())
     return [f"input {role}: " + ("a product that was made otherwise" if before == now else f"{before} → {now} files")]
+
+
+def _files_change(role: str, old: list[Any], new: list[Any]) -> list[str]:
+    """Of many files, those that are gone and those that came."""
+    before, now = {digest(item): item for item in old}, {digest(item): item for item in new}
+    gone = [f"without {_short(item)}" for key, item in before.items() if key not in now]
+    come = [f"with {_short(item)}" for key, item in now.items() if key not in before]
+    changes = gone + come or ["in another order"]
+    more = f" and {len(changes) - 2} more" if len(changes) > 2 else ""
+    return [f"input {role}: {', '.join(changes[:2])}{more}"]
 
 
 def _opened(production: Production, settings: Mapping[str, Any]) -> dict[str, Any]:

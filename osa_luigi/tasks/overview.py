@@ -281,7 +281,11 @@ class _Looking:
 
     def _next(self, call: StepCall) -> str:
         plan = self._plan
-        return f"osa step run {call.step} {call.unit} --date {plan.night.date} --production {plan.production.id}"
+        procedure = self._session.configuration.procedure.name
+        return (
+            f"osa step run {call.step} {call.unit} --date {plan.night.date} "
+            f"--production {plan.production.id} --procedure {procedure}"
+        )
 
 
 def _percent(items: Iterable[Outlook], step: str, role: str = "") -> float | None:

@@ -77,7 +77,7 @@ def test_failures_say_why_where_and_what_next(stopped: Demo) -> None:
     one = failures["r0_to_dl1.Run02003.0001"]
     assert "told to fail" in one["reason"]
     assert "told to fail" in Path(one["log"]).read_text()
-    assert one["next"] == "osa step run r0_to_dl1 Run02003.0001 --date 2024-11-15 --production stuck"
+    assert one["next"] == "osa step run r0_to_dl1 Run02003.0001 --date 2024-11-15 --production stuck --procedure stuck"
     text = stopped.site.osa("status", *STUCK, code=1).stdout
     assert "FAILED r0_to_dl1 Run02003.0001 (tried once): this fake step was told to fail" in text
     assert one["log"] in text

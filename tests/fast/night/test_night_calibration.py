@@ -68,7 +68,7 @@ def test_the_limit_is_kept_and_said():
     assert "2024-11-14: no PEDCALIB run" in message
     assert "2024-11-13: no DRS4 run" in message
     assert "2024-11-12: not observed" in message
-    assert "look-back limit" in message
+    assert "calibration.look_back_days" in message
 
 
 def test_a_limit_of_zero_is_tonight_only():

@@ -85,7 +85,7 @@ def test_missing_streams_are_described_with_what_to_do(streams, words):
     message = make_subrun(3, streams).describe_missing()
     assert message.startswith("Run00007.0003 ")
     assert words in message
-    assert "discard the subrun with a reason" in message
+    assert "copy them again, then run again" in message
 
 
 def test_first_stream():

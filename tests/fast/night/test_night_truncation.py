@@ -60,7 +60,7 @@ def test_a_whole_file_tells_its_events(raw, content):
 
 
 def test_an_empty_file(raw):
-    with pytest.raises(NightError, match=r"this raw file is empty.*discard the subrun"):
+    with pytest.raises(NightError, match=r"this raw file is empty.*copy it again, then run again"):
         check_raw_file(raw(b""))
 
 

@@ -16,7 +16,7 @@ from osa_luigi.steps.step import Command, Tool
 
 # `@` stands for the folder of the inputs.
 ARGUMENTS = {
-    "run_summary": "--date 20200117 --r0-path R0 --output-dir . --tcu-server ''",
+    "run_summary": "--date 20200117 --r0-path R0 --output-dir .",
     "gain_selection": "--R0-file=@/R0/LST-1.1.Run02008.0001.fits.fz --output-dir=R0G --log=gain_selection.log",
     "drs4_baseline": """
         --input=@/R0/LST-1.1.Run02005.0000.fits.fz --output=drs4_pedestal.Run02005.0000.h5 --max-events=20000

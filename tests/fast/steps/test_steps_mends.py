@@ -11,65 +11,32 @@ from osa_luigi.steps import mends
 from osa_luigi.steps.catalogue import STEPS
 
 
-class NoConnectionError(Exception):
-    pass
-
-
-def summary_tool(asks_empty: bool = True) -> SimpleNamespace:
-    """A module like ``lstchain_create_run_summary``."""
-    tool = SimpleNamespace(ConnectionFailure=NoConnectionError, clients=[])
-
-    def client(host: str, **_: object) -> SimpleNamespace:
-        tool.clients.append(host)
-        return SimpleNamespace(ping=lambda: True)
+def summary_tool() -> SimpleNamespace:
+    """A module like ``lstchain_create_run_summary``, which asks whatever server it is given."""
+    tool = SimpleNamespace(asked=[])
 
     def is_db_available(server: str) -> bool:
-        if not server and not asks_empty:
-            return False
-        try:
-            return tool.MongoClient(server, timeout=3000).ping()
-        except NoConnectionError:
-            return False
+        tool.asked.append(server)
+        return True
 
-    tool.MongoClient, tool.is_db_available = client, is_db_available
+    tool.is_db_available = is_db_available
     return tool
 
 
-def test_an_empty_server_is_not_asked():
+def test_without_a_server_on_the_command_line_none_is_asked(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["lstchain_create_run_summary", "--date", "20241115"])
     tool = summary_tool()
-    mends._do_not_ask_an_empty_server(tool)
-    assert tool.is_db_available("") is False
-    assert tool.clients == []
+    mends._do_not_ask_an_unnamed_server(tool)
+    assert tool.is_db_available("lst101-int") is False
+    assert tool.asked == []
 
 
-def test_a_configured_server_is_still_asked():
+def test_a_named_server_is_still_asked(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["lstchain_create_run_summary", "--tcu-server", "tcu"])
     tool = summary_tool()
-    mends._do_not_ask_an_empty_server(tool)
+    mends._do_not_ask_an_unnamed_server(tool)
     assert tool.is_db_available("tcu") is True
-    assert tool.clients == ["tcu"]
-
-
-def test_the_probe_connects_to_nothing_and_leaves_no_trace():
-    tool = summary_tool()
-    client = tool.MongoClient
-    assert mends._connects("", tool)
-    assert tool.MongoClient is client
-    assert tool.clients == []
-
-
-def test_a_tool_that_does_not_ask_is_left_alone():
-    tool = summary_tool(asks_empty=False)
-    before = tool.is_db_available
-    mends._do_not_ask_an_empty_server(tool)
-    assert tool.is_db_available is before
-
-
-def test_mending_twice_is_mending_once():
-    tool = summary_tool()
-    mends._do_not_ask_an_empty_server(tool)
-    once = tool.is_db_available
-    mends._do_not_ask_an_empty_server(tool)
-    assert tool.is_db_available is once
+    assert tool.asked == ["tcu"]
 
 
 @pytest.mark.parametrize("dtype", [np.uint64, np.int64])
