@@ -39,6 +39,8 @@ VICTIMS = ("engine", "pool", "job", "tool")
 KINDS = {"engine": 30, "engine, early": 10, "pool": 15, "job": 10, "tool": 15, "again and again": 10, "race": 10}
 """What is killed → how often, in per cent."""
 
+TRIES = 5
+"""How often a night may be over before its kill; it is judged all the same."""
 WORK_S = {"fake": 1.6, "real": 30.0}
 """Seconds after the first attempt's begin within which a kill falls: a fake night works for about two."""
 
@@ -126,7 +128,7 @@ class Point:
 
     def forget(self) -> None:
         """Begin anew."""
-        shutil.rmtree(self.production.root)
+        shutil.rmtree(self.production.root, ignore_errors=True)
         self._seen.clear()
 
     def settle(self) -> None:
@@ -218,7 +220,9 @@ def fake_point(folder: Path, number: int, report: Report) -> None:
 
 
 def _once(point: Point, chance: random.Random, victim: str) -> None:
-    while not point.kill(victim, chance.uniform(0, WORK_S["fake"])):
+    for _ in range(TRIES):
+        if point.kill(victim, chance.uniform(0, WORK_S["fake"])):
+            break
         point.forget()  # it was over before the kill
     point.settle()
 

@@ -130,7 +130,8 @@ def _executed_again(receipt: Receipt, seen: Seen, end: Seen) -> Iterator[str]:
     known = seen.attempts.get(name, set()) | {str(receipt.attempt.get("id"))}
     if more := end.attempts.get(name, set()) - known:
         yield f"{name}: attempts after its commit: {', '.join(sorted(more))}"
-    if changed := [str(path) for path, inode in seen.inodes[name].items() if end.inodes[name].get(path) != inode]:
+    there = end.inodes[name]  # what is not there any more was lost, not made again
+    if changed := [str(path) for path, inode in seen.inodes[name].items() if there.get(path, inode) != inode]:
         yield f"{name}: another file at {', '.join(changed)}"
 
 
