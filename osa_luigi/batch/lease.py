@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,17 @@ from osa_luigi.runner.environment import host
 from osa_luigi.runner.lifeline import start_of
 
 RELEASED = ".released"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The holder of a production's lease. `alive` is `None` on another machine: nothing can be known from here."""
+
+    generation: int
+    host: str
+    pid: int
+    since: str
+    alive: bool | None
 
 
 def take_lease(production: Production) -> int:
@@ -61,6 +73,18 @@ def release_lease(production: Production) -> None:
         generation, holder = _newest(folder)
         if holder and _is_me(holder):
             (folder / f"{generation}{RELEASED}").touch()
+
+
+def engine(production: Production) -> Engine | None:
+    """Who works on a production; `None` if the lease was given back, or nobody ever took it."""
+    try:
+        generation, holder = _newest(production.state / "engine")
+    except (OSError, ExecutorError):
+        return None
+    if holder is None:
+        return None
+    alive = not _is_gone(holder) if holder["host"] == host() else None
+    return Engine(generation, holder["host"], holder["pid"], holder["since"], alive)
 
 
 def _link(folder: Path, generation: int) -> bool:

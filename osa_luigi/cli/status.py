@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 from rich.table import Table
 
+from osa_luigi.batch.lease import Engine
 from osa_luigi.cli import options
 from osa_luigi.cli.tables import coloured, plain_table, print_table
-from osa_luigi.tasks.overview import Engine, Overview, Row, State, overview
+from osa_luigi.tasks.overview import Overview, Row, State, overview
 
 COLUMNS = (
     *(

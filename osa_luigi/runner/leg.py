@@ -6,6 +6,7 @@ import importlib
 import os
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from osa_luigi.errors import OsaError
@@ -57,21 +58,36 @@ def sweep_scratch(production: Production) -> int:
     Only folders whose process is gone, and that no committed receipt still waits for, are removed.
     """
     swept = 0
-    for folder in _scratch_folders(production):
-        name, _, rest = folder.name.rpartition(".")
-        owner, _, pid = rest.partition("-")[2].rpartition("-")[0].rpartition("-")
-        if owner == host() and _has_ended(pid) and not _awaited(production, name, folder):
+    for folder in scratch_folders(production):
+        owner = attempt_owner(folder.name)
+        if owner and owner.host == host() and owner.has_ended() and not _awaited(production, owner.name, folder):
             shutil.rmtree(folder, ignore_errors=True)
             swept += 1
     return swept
 
 
-def _has_ended(pid: str) -> bool:
-    """Whether what stands where an attempt's folder names its process is the number of one that is gone."""
-    return pid.isdecimal() and start_of(int(pid)) is None
+@dataclass(frozen=True, slots=True)
+class AttemptOwner:
+    """Whose a scratch folder is: ``<step>.<unit>``, and the process on a host that made it."""
+
+    name: str
+    host: str
+    pid: int
+
+    def has_ended(self) -> bool:
+        """Whether the process surely is gone; of another machine nothing can be known from here."""
+        return self.host == host() and start_of(self.pid) is None
 
 
-def _scratch_folders(production: Production) -> list[Path]:
+def attempt_owner(folder: str) -> AttemptOwner | None:
+    """What a scratch folder's name says: ``<step>.<unit>.<time>-<host>-<pid>-<random>``; a host's name may hold dashes."""
+    name, _, attempt_id = folder.rpartition(".")
+    owner, _, pid = attempt_id.partition("-")[2].rpartition("-")[0].rpartition("-")
+    return AttemptOwner(name, owner, int(pid)) if pid.isdecimal() else None
+
+
+def scratch_folders(production: Production) -> list[Path]:
+    """Working folders of attempts that are under way, or were killed."""
     try:
         return sorted(production.scratch.iterdir())
     except FileNotFoundError:

@@ -6,7 +6,6 @@ Pure but for reading: it starts nothing and changes nothing. The command line pr
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -15,22 +14,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from osa_luigi.batch.lease import Engine, engine
 from osa_luigi.night import Sequence, sequences
 from osa_luigi.products.identity import plain
 from osa_luigi.products.production import Production
-from osa_luigi.runner.environment import host
+from osa_luigi.runner.leg import attempt_owner, scratch_folders
 from osa_luigi.steps.call import StepCall
 from osa_luigi.tasks.outlook import REFUSED, Outlook, outlooks
 from osa_luigi.tasks.session import Session
 
 Record = Mapping[str, Any]
 """An attempt's exit record."""
-
-
-RELEASED = ".released"
-"""Beside a lease whose holder has ended, or was said to have."""
 
 
 class State(StrEnum):
@@ -118,17 +112,6 @@ class Place:
     folder: Path
     files: int
     bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """The newest holder of a production's lease. `alive` is `None` on another machine: nothing can be known from here."""
-
-    generation: int
-    host: str
-    pid: int
-    since: str
-    alive: bool | None
 
 
 @dataclass(frozen=True)
@@ -329,39 +312,7 @@ def read_records(production: Production) -> dict[str, list[Record]]:
 
 def live_attempts(production: Production) -> Iterator[str]:
     """``<step>.<unit>`` of attempts under way: those whose process lives, or that another machine works on."""
-    try:
-        names = os.listdir(production.scratch)
-    except FileNotFoundError:
-        return
-    for entry in names:
-        # <step>.<unit>.<time>-<host>-<pid>-<random>; a host's name may hold dashes
-        name, _, attempt = entry.rpartition(".")
-        owner, _, pid = attempt.partition("-")[2].rpartition("-")[0].rpartition("-")
-        if pid.isdigit() and (owner != host() or Path("/proc", pid).exists()):
-            yield name
-
-
-def engine(production: Production) -> Engine | None:
-    """Who works, or worked last, on a production."""
-    leases = {int(path.stem): path for path in (production.state / "engine").glob("[0-9]*.json") if path.stem.isdigit()}
-    if not leases:
-        return None
-    generation = max(leases)
-    try:
-        holder = json.loads(leases[generation].read_text())
-        released = leases[generation].with_suffix(RELEASED).exists()
-        alive = False if released else _is_alive(holder)
-        return Engine(generation, holder["host"], holder["pid"], holder["since"], alive)
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def _is_alive(holder: Mapping[str, Any]) -> bool | None:
-    if holder["host"] != host():
-        return None
-    try:
-        process = psutil.Process(holder["pid"])
-        started: float = process.create_time()
-        return abs(started - holder["process_started"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    for folder in scratch_folders(production):
+        owner = attempt_owner(folder.name)
+        if owner and not owner.has_ended():
+            yield owner.name

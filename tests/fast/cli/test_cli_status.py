@@ -11,9 +11,10 @@ import pytest
 from cli_nights import DATE, Site
 from conftest import Demo
 
+from osa_luigi.batch.lease import engine
 from osa_luigi.cli.status import COLUMNS
 from osa_luigi.runner.environment import host
-from osa_luigi.tasks.overview import engine, live_attempts
+from osa_luigi.tasks.overview import live_attempts
 
 STUCK = (*DATE, "--production", "stuck")
 
@@ -93,7 +94,7 @@ def test_a_night_while_it_runs(stopped: Demo) -> None:
 def test_after_it_was_stopped_nothing_runs(stopped: Demo) -> None:
     night = stopped.site.data("status", *STUCK, code=1)
     assert rows(night)[2004]["state"] == "PENDING"
-    assert night["engine"]["alive"] is False
+    assert night["engine"] is None
     assert "no engine works on it" in stopped.site.osa("status", *STUCK, code=1).stdout
 
 
@@ -120,7 +121,8 @@ def test_an_attempt_of_another_machine_counts_as_live(site: Site) -> None:
 def test_an_engine_of_another_machine_is_not_judged(site: Site) -> None:
     folder = site.production().state / "engine"
     folder.mkdir(parents=True)
-    holder = {"host": "elsewhere", "boot": "b", "pid": 1, "process_started": 0.0, "since": "2024-11-15T20:00:00+00:00"}
+    holder = {"host": "elsewhere", "boot": "b", "pid": 1, "process_started": 0.0, "start_ticks": 1}
+    holder["since"] = "2024-11-15T20:00:00+00:00"
     (folder / "3.json").write_text(json.dumps(holder))
     found = engine(site.production())
     assert found is not None
