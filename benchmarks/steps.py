@@ -28,7 +28,7 @@ from osa_luigi.runner.environment import ONE_THREAD
 from osa_luigi.runner.leg import run_calls, warm_up
 from osa_luigi.steps.behaviour import behaviour
 from osa_luigi.steps.call import StepCall
-from osa_luigi.steps.plan import run_summary_group
+from osa_luigi.steps.planner import run_summary_group
 from osa_luigi.steps.step import Command
 from osa_luigi.tasks.session import Session, night_paths
 from tests.drills.nights import DAY, Site, tiny_night

@@ -16,7 +16,7 @@ from osa_luigi.night import compact, scan_raw
 from osa_luigi.products.production import Production
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.catalogue import STEPS
-from osa_luigi.steps.plan import run_summary_group
+from osa_luigi.steps.planner import run_summary_group
 from osa_luigi.tasks.session import Session, night_paths
 
 RUN_SUMMARY = "run_summary"

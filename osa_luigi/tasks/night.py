@@ -27,7 +27,8 @@ from osa_luigi.batch.task import BatchTask
 from osa_luigi.config import Configuration, load
 from osa_luigi.errors import ConfigurationError, NightError, OsaError
 from osa_luigi.night import DataLevel, scan_raw
-from osa_luigi.steps.plan import Group, RunPlan, run_summary_group
+from osa_luigi.steps.plan import Group, RunPlan
+from osa_luigi.steps.planner import run_summary_group
 from osa_luigi.tasks.session import (
     Session,
     choose_procedure,

@@ -27,7 +27,8 @@ from osa_luigi.products.receipt import Presence, Receipt, ReceiptBook
 from osa_luigi.runner.attempt import disk_trouble
 from osa_luigi.runner.leg import sweep_scratch
 from osa_luigi.steps.call import StepCall
-from osa_luigi.steps.plan import NightPlan, plan_night
+from osa_luigi.steps.plan import NightPlan
+from osa_luigi.steps.planner import plan_night
 from osa_luigi.steps.standing import Standing, difference, standing
 
 logger = logging.getLogger("luigi-interface")

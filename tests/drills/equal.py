@@ -24,7 +24,8 @@ from osa_luigi.products.receipt import Receipt
 from osa_luigi.runner.environment import ONE_THREAD
 from osa_luigi.steps.behaviour import behaviour
 from osa_luigi.steps.call import StepCall
-from osa_luigi.steps.plan import NightPlan, plan_night
+from osa_luigi.steps.plan import NightPlan
+from osa_luigi.steps.planner import plan_night
 from osa_luigi.tasks.session import Session
 from tests.drills.nights import Site, tiny_night
 from tests.drills.witness import look
