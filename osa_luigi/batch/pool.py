@@ -7,6 +7,7 @@ everything that it forked, when its standard input closes or the process that st
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import selectors
@@ -23,7 +24,7 @@ from osa_luigi.batch.local import LOG
 from osa_luigi.batch.queueing import Budget, Queue
 from osa_luigi.products.production import Production
 from osa_luigi.runner.attempt import Result
-from osa_luigi.runner.leg import run_calls, warm_up
+from osa_luigi.runner.leg import run_calls, sweep_scratch, warm_up
 from osa_luigi.runner.lifeline import die_with, die_with_every_parent, require_one_thread
 from osa_luigi.steps.call import StepCall
 
@@ -147,6 +148,9 @@ class Pool:
         if code == 0:
             self._succeed(child)
         else:
+            if code < 0:  # it could not clear away after itself, and this may be the night's last engine
+                with contextlib.suppress(OSError):
+                    sweep_scratch(Production(child.job.production))
             reason = child.failure or f"{child.job.name}: its process ended with {code}; run the night again"
             self._tell(Event(child.job.name, "rider failed" if child.riding else "given up", text=reason))
 
