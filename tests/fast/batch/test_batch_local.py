@@ -221,7 +221,8 @@ def test_a_job_whose_process_is_killed_is_given_up_and_may_be_tried_again(execut
         events += executor.poll(60)
     assert events[-1].text.endswith(f"{hangs.name}: its process ended with -9; run the night again")
     until(lambda: not family(pool_pid(executor)), "the tool is gone, too")
-    assert sweep_scratch(production) == 1
+    assert sweep_scratch(production) == 0  # the pool has
+    assert list(production.scratch.iterdir()) == []
     assert told(finish(executor, job(production, replace(hangs, fake={}))))[-1] == "done"
 
 
