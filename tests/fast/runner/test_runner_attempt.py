@@ -341,18 +341,19 @@ def test_a_loser_to_another_product_does_not_pass_it_for_its_own(fresh, producti
 
 def test_an_unfinished_move_cannot_overwrite_what_replaced_it(fresh, production, monkeypatch):
     """Who committed the older generation may be slow, not dead, and go on moving later."""
-    subrun = fake_call()
-    fresh.call(work.attempt, production.root, subrun)
-    fewer = fake_call("merge_dl1", "Run02008", inputs=(product(subrun, production.root, "muons"),))
-    more = fake_call("merge_dl1", "Run02008", inputs=(*fewer.inputs, product(subrun, production.root)))
+    subruns = [fake_call(unit=f"Run02008.{number:04}") for number in range(2)]
+    for subrun in subruns:
+        fresh.call(work.attempt, production.root, subrun)
+    fewer = fake_call("merge_dl1", "Run02008", inputs=(product(subruns[0], production.root),))
+    more = fake_call("merge_dl1", "Run02008", inputs=(*fewer.inputs, product(subruns[1], production.root)))
     older = committed_elsewhere(production, fewer, monkeypatch)
-    older = replace(older, inputs=({"role": "muons", "path": "", "identity": fewer.inputs[0].identity, "key": "k"},))
+    older = replace(older, inputs=({"role": "dl1", "path": "", "identity": fewer.inputs[0].identity, "key": "k"},))
     receipt_path(production, older).write_text(older.text())
 
     assert fresh.call(work.attempt, production.root, more).outcome == "made"
     assert receipt_of(production, more).generation == 2
     assert not any((production.root / made.scratch).exists() for made in older.outputs)
-    assert products(production) == expected(subrun, more)
+    assert products(production) == expected(*subruns, more)
 
 
 def test_a_receipt_that_cannot_be_read_is_named_and_its_advice_works(fresh, production, tmp_path):
