@@ -163,9 +163,7 @@ class Subrun:
             which += f" in {self.files[0].path.parent}"
         else:
             which = "all its raw files"
-        return (
-            f"{self.label} lacks {which}: wait for the transfer, or copy them again, then run again"
-        )
+        return f"{self.label} lacks {which}: wait for the transfer, or copy them again, then run again"
 
 
 @dataclass(frozen=True)
