@@ -1,0 +1,34 @@
+"""Fake nights through the real luigi."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fake_nights import Borrowed, FakeSite
+
+from osa_luigi.batch.local import LocalExecutor
+
+
+@pytest.fixture
+def fake_site(tmp_path: Path) -> FakeSite:
+    """A site with the smallest night that has everything."""
+    site = FakeSite(tmp_path / "site")
+    site.write()
+    site.night()
+    return site
+
+
+@pytest.fixture(scope="session")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalExecutor]:
+    """The local executor's process."""
+    executor = LocalExecutor(tmp_path_factory.mktemp("cache"), cores=2, memory_mb=1_000_000)
+    yield executor
+    executor.close()
+
+
+@pytest.fixture
+def borrowed(pool: LocalExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The nights of a test run in the session's pool."""
+    monkeypatch.setattr("osa_luigi.tasks.night.executor", lambda configuration: Borrowed(pool))
