@@ -35,6 +35,7 @@ from osa_luigi.tasks.session import (
     config_path,
     configure,
     night_paths,
+    note_made,
     production_folder,
     session,
 )
@@ -75,7 +76,7 @@ class NightPart(BatchTask):
 
     def heard(self, event: Event) -> None:
         if event.kind == "made":
-            self.session.note(event.call, event.record["key"])
+            note_made(self.group().production, event.call, event.record["key"])
 
 
 def executor(configuration: Configuration) -> Executor:
@@ -314,4 +315,6 @@ class NightTask(luigi.Task):  # type: ignore[misc]
         yield RunSummaryTask(date=self.date, procedure=self.procedure)
         close = self.close_task()
         close.session.begin()
+        if not close.complete():
+            close.session.require_progress()
         yield close

@@ -18,7 +18,7 @@ import luigi
 
 from osa_luigi.batch.lease import take_lease
 from osa_luigi.config import Configuration, load
-from osa_luigi.errors import ConfigurationError, ExecutorError, KeyConflictError, NightError
+from osa_luigi.errors import ConfigurationError, ExecutorError, KeyConflictError, NightError, ProductError
 from osa_luigi.night import CalibrationSource, DataLevel, Night, NightPaths, compact, find_calibration, observe
 from osa_luigi.products.commit import finish_move
 from osa_luigi.products.linking import find_equal, link_product
@@ -61,19 +61,35 @@ class Session:
     configuration: Configuration
     plan: NightPlan
     books: dict[Production, ReceiptBook]
-    made: set[str] = field(default_factory=set)
-    """Names and keys of what was made since the books were read."""
+    made: set[tuple[Production, str, str]] = field(default_factory=set)
+    """Production, name and key of what was made since the books were read."""
+    spawned: int = 0
+    """How often the night's tasks were spawned."""
     begun: bool = False
     siblings: dict[Production, list[Production]] = field(default_factory=dict)
     """The other productions of the same night, listed once."""
 
     def is_done(self, calls: Iterable[StepCall], production: Production) -> bool:
         """Whether the products of all these calls are made, with these keys, and lie where they belong."""
-        return all(f"{call.name} {call.key}" in self.made or self._is_made(production, call) for call in calls)
+        return all((production, call.name, call.key) in self.made or self._is_made(production, call) for call in calls)
 
-    def note(self, name: str, key: str) -> None:
-        """Something was made."""
-        self.made.add(f"{name} {key}")
+    def require_progress(self) -> None:
+        """Luigi spawns a night's tasks until the night is complete; one that never will be must not keep it at that.
+
+        Raises
+        ------
+        ProductError
+            All tasks were done, and products are missing all the same: something takes them away.
+        """
+        self.spawned += 1
+        if self.spawned > MOST_SPAWNED:
+            lost = [
+                name for name, (production, call) in self.plan.calls.items() if not self.is_done([call], production)
+            ]
+            raise ProductError(
+                f"{self.plan.production.root}: every step was made, yet the products of {len(lost)} are not there: "
+                f"{', '.join(lost[:SHOWN])}. Find out who removes files there, then run the night again."
+            )
 
     def book(self, production: Production) -> ReceiptBook:
         """The receipts of a production, read once."""
@@ -136,7 +152,7 @@ class Session:
         linked = 0
         for production, call in self.plan.calls.values():
             if self.book(production).receipt(call.name) is None and self._link(production, call):
-                self.note(call.name, call.key)
+                note_made(production, call.name, call.key)
                 linked += 1
         return linked
 
@@ -193,6 +209,10 @@ def _conflict_message(production: Production, conflicts: list[tuple[Production, 
     )
 
 
+MOST_SPAWNED = 3
+"""Spawned, done, and once more for a product that was lost while the night ran."""
+
+
 _sessions: dict[tuple[date, str], Session] = {}
 _procedures: dict[str, str] = {}
 
@@ -200,6 +220,18 @@ _procedures: dict[str, str] = {}
 def config_path() -> Path:
     """Path of the main configuration."""
     return Path(osa_luigi().config)
+
+
+def note_made(production: Production, name: str, key: str) -> None:
+    """Something was made: every night that was opened hears of it, since an earlier night's calibration is made in that night."""
+    for opened in _sessions.values():
+        opened.made.add((production, name, key))
+
+
+def forget_sessions() -> None:
+    """As if this were a new process: for tests, and for whoever changes the configuration under way."""
+    _sessions.clear()
+    _procedures.clear()
 
 
 def choose_procedure(production: str, procedure: str) -> None:
