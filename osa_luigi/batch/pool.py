@@ -13,6 +13,7 @@ import os
 import selectors
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -29,6 +30,9 @@ from osa_luigi.runner.lifeline import die_with, die_with_every_parent, require_o
 from osa_luigi.steps.call import StepCall
 
 RIDER_PRIORITY = -100
+RIDER_PAUSE_S = 1.0
+"""Seconds after a job's end in which no rider starts: the job's successors (a merge) come first, and a rider is not interrupted."""
+
 LINE_LIMIT = 4000
 """Characters of a message that an event carries; the whole is in the log."""
 
@@ -58,13 +62,14 @@ class Pool:
         self._children: dict[int, _Child] = {}
         self._failed: dict[tuple[Path, str, str], str] = {}
         self._input = b""
+        self._last_done = -RIDER_PAUSE_S
 
     def serve(self, descriptor: int) -> None:
         """Until the input closes."""
         self._selector.register(descriptor, selectors.EVENT_READ, None)
         while True:
             self._start()
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(self._pause_left() or None):
                 if key.data is not None:
                     self._listen(key.data, ended=key.fd == key.data.handle)
                 elif not self._take(descriptor):
@@ -78,11 +83,15 @@ class Pool:
         return bool(block)
 
     def _start(self) -> None:
-        while (chosen := self._queue.next()) is not None:
+        while (chosen := self._queue.next(riders=not self._pause_left())) is not None:
             ticket, job, riding = chosen
             if reason := self._failed_before(job) or self._launch(ticket, job, riding):
                 self._queue.end(ticket)
                 self._tell(Event(job.name, "rider failed" if riding else "given up", text=reason))
+
+    def _pause_left(self) -> float:
+        """Seconds until a rider may start; 0 when one may."""
+        return max(0.0, self._last_done + RIDER_PAUSE_S - time.monotonic())
 
     def _failed_before(self, job: Job) -> str:
         """Why a call of this job would fail again: it did in this very pool, with the same step key."""
@@ -160,6 +169,7 @@ class Pool:
         for rider in child.job.riders:
             alone = replace(child.job, calls=(rider,), riders=(), after=(), priority=RIDER_PRIORITY)
             self._queue.add(alone, riding=True)
+        self._last_done = time.monotonic()
         self._tell(Event(child.job.name, "done"))
 
     def _tell(self, event: Event) -> None:

@@ -40,9 +40,17 @@ class Queue:
         if riding:
             self.riders.update(_names(job))
 
-    def next(self) -> tuple[int, Job, bool] | None:
-        """Take the job that may start now: its ticket, the job, and whether it rides along."""
+    def next(self, *, riders: bool = True) -> tuple[int, Job, bool] | None:
+        """Take the job that may start now: its ticket, the job, and whether it rides along.
+
+        Parameters
+        ----------
+        riders
+            Whether what rides along may start.
+        """
         for position, (_, ticket, job, riding) in enumerate(self.waiting):
+            if riding and not riders:
+                continue
             if any(self.riders[job.production, name] for name in job.after):
                 continue  # held by riders of others, so it does not hold up the rest
             if not self._fits(job):
