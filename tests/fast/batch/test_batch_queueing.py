@@ -209,3 +209,13 @@ def test_names_that_nobody_rides_hold_nothing():
     queue = Queue(BUDGET)
     queue.add(job(after=("datacheck.Run09999",)))
     assert queue.next() is not None
+
+
+def test_riders_that_must_pause_let_others_by():
+    queue = Queue(BUDGET)
+    queue.add(rider(0), riding=True)
+    assert queue.next(riders=False) is None
+    merge = job(priority=-1000)
+    queue.add(merge)
+    assert queue.next(riders=False)[1] == merge
+    assert queue.next()[2]
