@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -160,11 +161,24 @@ class FakeSite:
         """``<step>.<unit>`` of all attempts that made something, sorted."""
         return sorted(f"{one['step']}.{one['unit']}" for one in self.attempts(production) if one["outcome"] == "made")
 
+    def reasons(self, production: str = "fake") -> dict[str, str]:
+        """``<step>.<unit>`` of all attempts that failed → why."""
+        attempts = self.attempts(production)
+        return {f"{one['step']}.{one['unit']}": one["reason"] for one in attempts if one["outcome"] == "failed"}
+
+    def is_closed(self, production: str = "fake") -> bool:
+        """Whether the night's marker is there."""
+        return (self.production(production).root / "NightFinished.txt").exists()
+
+    def copy(self, folder: Path) -> FakeSite:
+        """The same site elsewhere, with all that was made."""
+        shutil.copytree(self.folder, folder)
+        return FakeSite(folder, self.main, self.procedures)
+
 
 def new_process(config: Path) -> None:
     """Forget what a process remembers of nights, as if it were a new one that is given this configuration."""
-    sessions._sessions.clear()
-    sessions._procedures.clear()
+    sessions.forget_sessions()
     Register.clear_instance_cache()
     luigi.configuration.get_config().set("osa_luigi", "config", str(config))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_nights import Borrowed, FakeSite
+from fake_nights import Borrowed, FakeSite, run_night
 
 from osa_luigi.batch.local import LocalExecutor
 
@@ -32,3 +32,20 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalExecutor]:
 def borrowed(pool: LocalExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     """The nights of a test run in the session's pool."""
     monkeypatch.setattr("osa_luigi.tasks.night.executor", lambda configuration: Borrowed(pool))
+
+
+@pytest.fixture(scope="session")
+def _finished(pool: LocalExecutor, tmp_path_factory: pytest.TempPathFactory) -> FakeSite:
+    site = FakeSite(tmp_path_factory.mktemp("finished") / "site")
+    site.write()
+    site.night()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("osa_luigi.tasks.night.executor", lambda configuration: Borrowed(pool))
+        assert run_night(site).scheduling_succeeded
+    return site
+
+
+@pytest.fixture
+def finished(_finished: FakeSite, tmp_path: Path) -> FakeSite:
+    """A site of which the night is finished."""
+    return _finished.copy(tmp_path / "finished")
