@@ -273,6 +273,8 @@ def register() -> None:
     config = luigi.configuration.get_config()
     defaults = {("retcode", name): str(code) for name, code in EXIT_CODES.items()}
     defaults["core", "log_level"] = "INFO"  # luigi's DEBUG says every second that it waits
+    # The lease keeps two engines from one night. Luigi's own lock goes by the command line alone, so it would keep two sites apart, too.
+    defaults["core", "no_lock"] = "true"
     # A scheduler that restarts is away for a while; luigi's default (3 tries, 30 s apart) would end the engine meanwhile.
     defaults |= {("core", "rpc_retry_attempts"): "20", ("core", "rpc_retry_wait"): "15"}
     luigi.interface.core.ignore_unconsumed = {*luigi.interface.core.ignore_unconsumed, *UNDECLARED}

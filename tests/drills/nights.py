@@ -84,8 +84,7 @@ class Site:
     def night_command(self, *arguments: str) -> list[str]:
         """The main job, by luigi's own command."""
         task = ("--module", "osa_luigi", "NightTask", "--date", DAY.isoformat(), "--local-scheduler")
-        # Luigi refuses a second process of the same command line, also one that works on another site.
-        return [script("luigi"), *task, "--lock-pid-dir", str(self.base / "lock"), *arguments]
+        return [script("luigi"), *task, *arguments]
 
     def run_night(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the main job to its end; what it says is in `stdout`."""

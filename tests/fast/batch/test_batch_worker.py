@@ -198,6 +198,10 @@ def test_luigi_s_command_finds_the_worker_and_the_exit_codes() -> None:
     assert all(EXIT_CODES.values())
 
 
+def test_the_lease_stands_in_for_luigi_s_lock_by_command_line() -> None:
+    assert luigi.interface.core().no_lock is True
+
+
 def test_the_user_s_exit_codes_win(monkeypatch: pytest.MonkeyPatch) -> None:
     config = luigi.configuration.get_config()
     before = config.get("retcode", "task_failed")
