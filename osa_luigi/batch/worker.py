@@ -1,7 +1,7 @@
 """The luigi worker that hands jobs to an executor instead of forking a process for each task.
 
 Importing `osa_luigi` registers it, so luigi's own command picks it up. It relies on these parts of luigi 3.8, each with a test in
-tests/fast/batch/test_worker.py: `Worker._create_task_process`, `Worker._task_result_queue` (its `get` and `put`), the attributes of a
+tests/fast/batch/test_batch_worker.py: `Worker._create_task_process`, `Worker._task_result_queue` (its `get` and `put`), the attributes of a
 `TaskProcess` that `_purge_children` and `__exit__` look at, and `luigi.interface._WorkerSchedulerFactory`.
 """
 
@@ -20,10 +20,12 @@ import luigi.interface
 import luigi.worker
 from luigi.cmdline_parser import CmdlineParser
 from luigi.event import Event as LuigiEvent
-from luigi.scheduler import DONE, FAILED
+from luigi.scheduler import DONE, FAILED, RUNNING
 
 from osa_luigi.batch.executor import Executor
+from osa_luigi.batch.interrupt import end_quietly, stopped
 from osa_luigi.batch.job import Event
+from osa_luigi.batch.luigid import LastingWorker, PatientScheduler
 from osa_luigi.batch.task import BatchTask
 from osa_luigi.errors import ExecutorError, OsaError
 from osa_luigi.runner.environment import host
@@ -101,7 +103,7 @@ class Answers:
         return self._ready.popleft()
 
 
-class OsaWorker(luigi.worker.Worker):  # type: ignore[misc]
+class OsaWorker(LastingWorker):
     """Luigi's worker with an executor behind it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -119,10 +121,12 @@ class OsaWorker(luigi.worker.Worker):  # type: ignore[misc]
     def worker_processes(self, number: int) -> None:
         """Luigi sets it from ``--workers``, which counts processes that this worker does not have."""
 
-    def __exit__(self, *exception: Any) -> Any:
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> Any:
+        if kind is KeyboardInterrupt:
+            logger.warning("%s", stopped([flight.task for flight in self._in_flight.values()]))
         if self._executor:
             self._executor.close()
-        return super().__exit__(*exception)
+        return super().__exit__(kind, error, trace)
 
     def _create_task_process(self, task: luigi.Task) -> Any:
         reporter = luigi.worker.TaskStatusReporter(self._scheduler, task.task_id, self._id, None)
@@ -189,7 +193,20 @@ class OsaWorker(luigi.worker.Worker):  # type: ignore[misc]
             flight.reporter.update_status_message(f"{message}\nlog: {flight.log}" if flight.log else message)
             flight.reporter.update_progress_percentage(100 * flight.made // total)
             if flight.log:
-                flight.reporter.update_tracking_url(Path(flight.log).as_uri())
+                self._link_log(flight)
+
+    def _link_log(self, flight: JobInFlight) -> None:
+        """With all that makes a task: one that has lost its state would hand back a nameless one."""
+        task = flight.task
+        self._scheduler.add_task(
+            task_id=task.task_id,
+            worker=self._id,
+            status=RUNNING,
+            family=task.task_family,
+            module=task.task_module,
+            params=task.to_str_params(),
+            tracking_url=Path(flight.log).as_uri(),
+        )
 
     def _answer(self, flight: JobInFlight, status: str, reason: str) -> Answer:
         task = flight.task
@@ -220,8 +237,13 @@ class Exclusive(Protocol):
 class OsaFactory(luigi.interface._WorkerSchedulerFactory):  # type: ignore[misc]
     """Makes luigi's own command use this worker."""
 
+    def create_remote_scheduler(self, url: str) -> PatientScheduler:
+        return PatientScheduler(url)
+
     def create_worker(self, scheduler: Any, worker_processes: int, assistant: bool = False) -> OsaWorker:
         root = None if assistant else _root_task()
+        if root:
+            end_quietly()
         # Before luigid hears of this process: it would give a second one the first one's tasks.
         if isinstance(root, Exclusive):
             _become_engine(root)

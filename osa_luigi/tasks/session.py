@@ -64,7 +64,7 @@ class Session:
     made: set[tuple[Production, str, str]] = field(default_factory=set)
     """Production, name and key of what was made since the books were read."""
     spawned: int = 0
-    """How often the night's tasks were spawned."""
+    """How often the tasks of the closed night were spawned."""
     begun: bool = False
     siblings: dict[Production, list[Production]] = field(default_factory=dict)
     """The other productions of the same night, listed once."""
@@ -76,11 +76,15 @@ class Session:
     def require_progress(self) -> None:
         """Luigi spawns a night's tasks until the night is complete; one that never will be must not keep it at that.
 
+        Only spawning a night that is closed counts: another is spawned again when the scheduler had lost it.
+
         Raises
         ------
         ProductError
             All tasks were done, and products are missing all the same: something takes them away.
         """
+        if not self.is_done(self.plan.close.calls, self.plan.close.production):
+            return
         self.spawned += 1
         if self.spawned > MOST_SPAWNED:
             lost = [

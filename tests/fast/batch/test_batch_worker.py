@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import queue
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +17,9 @@ import pytest
 from luigi.scheduler import Scheduler
 from luigi.task_register import Register
 
+from osa_luigi.batch import luigid
 from osa_luigi.batch import worker as engine
+from osa_luigi.batch.interrupt import end_quietly, stopped
 from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.task import BatchTask
 from osa_luigi.batch.worker import EXIT_CODES, OsaFactory, OsaWorker
@@ -32,6 +35,7 @@ class Hands:
     def __init__(self, ends: dict[str, Event] | None = None) -> None:
         self.jobs: list[Job] = []
         self.told: list[str] = []
+        self.done: set[str] = set()
         self.closed = 0
         self._ends = ends or {}
 
@@ -39,12 +43,14 @@ class Hands:
         self.jobs.append(job)
 
     def poll(self, timeout_s: float) -> list[Event]:
-        waiting = [job for job in self.jobs if job.name not in self.told]
+        waiting = self.jobs[len(self.told) :]
         if not waiting:
             return []
-        self.told.append(waiting[0].name)
-        kind, text = self._ends.get(waiting[0].name.partition("_")[0], ("done", ""))  # type: ignore[misc]
-        return [Event(waiting[0].name, kind, text=text)]
+        name = waiting[0].name
+        self.told.append(name)
+        kind, text = self._ends.get(name.partition("_")[0], ("done", ""))  # type: ignore[misc]
+        self.done |= {name} if kind == "done" else set()
+        return [Event(name, kind, text=text)]
 
     def close(self) -> None:
         self.closed += 1
@@ -63,7 +69,7 @@ class Part(BatchTask):
         return type(self).hands
 
     def complete(self) -> bool:
-        return self.task_id in type(self).hands.told
+        return self.task_id in type(self).hands.done
 
 
 class Whole(luigi.Task):
@@ -82,6 +88,37 @@ class Whole(luigi.Task):
         return False
 
 
+class Losing(Hands):
+    """The scheduler is another one, which knows nothing, after each of so many polls."""
+
+    def __init__(self, losses: int, ends: Any = None) -> None:
+        super().__init__(ends)
+        self.losses = losses
+        self.worker: Any = None
+
+    def poll(self, timeout_s: float) -> list[Event]:
+        events = super().poll(timeout_s)
+        if events and self.losses:
+            self.losses -= 1
+            self.worker._scheduler = Scheduler()
+        return events
+
+
+class Night(luigi.Task):
+    """As a night: complete when its jobs are done."""
+
+    jobs = luigi.IntParameter(default=4)
+
+    def parts(self) -> list[Part]:
+        return [Part(str(number)) for number in range(self.jobs)]
+
+    def run(self) -> Iterator[Any]:
+        yield self.parts()
+
+    def complete(self) -> bool:
+        return all(part.complete() for part in self.parts())
+
+
 @pytest.fixture
 def run(caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
     """Run a task under the worker; gives the worker back."""
@@ -91,6 +128,8 @@ def run(caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
         Register.clear_instance_cache()
         Part.hands = hands
         worker = OsaWorker(scheduler=Scheduler(), worker_processes=1, wait_interval=0.01, wait_jitter=0.0)
+        if isinstance(hands, Losing):
+            hands.worker = worker
         with worker:
             worker.add(task)
             worker.run()
@@ -111,6 +150,7 @@ def test_the_parts_of_luigi_that_are_overridden_are_there() -> None:
     assert luigi.__version__.startswith("3.8.")
     worker = luigi.worker.Worker
     assert list(inspect.signature(worker._create_task_process).parameters) == ["self", "task"]
+    assert "if self._keep_alive(get_work_response):" in inspect.getsource(worker.run)
     source = inspect.getsource(worker._handle_next_task)
     assert "self._task_result_queue.get(timeout=self._config.wait_interval)" in source
     assert "task_id, status, expl, missing, new_requirements" in source
@@ -169,6 +209,76 @@ def test_our_own_errors_in_planning_are_said_plainly(run: Any, caplog: pytest.Lo
 def test_a_defect_in_planning_shows_its_traceback(run: Any, caplog: pytest.LogCaptureFixture) -> None:
     run(Whole(trouble="defect"), Hands())
     assert "Traceback" in caplog.text
+
+
+def test_a_scheduler_that_lost_the_night_is_given_it_again(run: Any, caplog: pytest.LogCaptureFixture) -> None:
+    hands = Losing(2)
+    worker = run(Night(), hands)
+    assert worker.run_succeeded
+    assert set(statuses(worker).values()) == {"DONE"}
+    assert len({job.name for job in hands.jobs}) == len(hands.jobs) == 4, "nothing is done twice"
+    assert 1 <= caplog.text.count(f"luigid has lost {Night()}") <= 2
+
+
+def test_what_failed_fails_again_when_the_scheduler_lost_it_and_that_is_the_end(run: Any) -> None:
+    hands = Losing(1, {"Part": ("given up", "no light")})  # type: ignore[dict-item]
+    worker = run(Night(jobs=1), hands)
+    assert not worker.run_succeeded
+    assert worker._added_again == 1
+    assert len(hands.jobs) == 2
+
+
+def test_a_night_is_not_added_again_because_it_failed(run: Any, caplog: pytest.LogCaptureFixture) -> None:
+    run(Night(), Hands({"Part": ("given up", "no light")}))  # type: ignore[dict-item]
+    assert "luigid has lost" not in caplog.text
+
+
+def test_nor_because_the_scheduler_has_disabled_what_failed(run: Any, caplog: pytest.LogCaptureFixture) -> None:
+    class Once(Part):
+        retry_count = 1
+
+    class Fragile(Night):
+        def parts(self) -> list[Part]:
+            return [Once("x")]
+
+    worker = run(Fragile(), Hands({"Once": ("given up", "no light")}))  # type: ignore[dict-item]
+    assert statuses(worker)[Once("x").task_id] == "DISABLED"
+    assert "luigid has lost" not in caplog.text
+
+
+def test_a_scheduler_that_keeps_nothing_is_given_up(
+    run: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(luigid, "MOST_ADDED_AGAIN", 2)
+    monkeypatch.setattr(Scheduler, "task_search", lambda self, task_str: {})
+    worker = run(Night(jobs=1), Hands({"Part": ("given up", "no light")}))  # type: ignore[dict-item]
+    assert worker._added_again == 2
+    assert "added again, 2 of at most 2 times" in caplog.text
+
+
+def test_a_task_that_a_scheduler_first_hears_of_while_it_runs_is_a_whole_one() -> None:
+    worker = OsaWorker(scheduler=Scheduler())
+    flight = engine.JobInFlight(worker, Part("x"), luigi.worker.TaskStatusReporter(worker._scheduler, "", "", None))
+    flight.log = "/log"
+    worker._link_log(flight)
+    known = worker._scheduler.task_list(status="RUNNING", upstream_status="")[Part("x").task_id]
+    assert (known["name"], known["params"], known["tracking_url"]) == ("Part", {"name": "x"}, "file:///log")
+
+
+@pytest.mark.parametrize("families", [[], ["Part", "Part"]])
+def test_ctrl_c_is_one_line_that_says_what_was_stopped(families: list[str]) -> None:
+    said = stopped([Part(str(number)) for number, _ in enumerate(families)])
+    assert said.startswith(f"stopped by Ctrl-C; under way: {'2 Part' if families else 'nothing'}. ")
+    assert "Give the same command again" in said
+
+
+def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: seen.append(kind.__name__))
+    end_quietly()
+    for error in (KeyboardInterrupt(), ZeroDivisionError()):
+        sys.excepthook(type(error), error, None)
+    assert seen == ["ZeroDivisionError"]
 
 
 def test_the_executor_says_how_many_tasks_are_handed_out(run: Any) -> None:

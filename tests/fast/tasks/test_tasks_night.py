@@ -13,6 +13,7 @@ from luigi.execution_summary import LuigiStatusCode
 
 from osa_luigi.batch.job import Event
 from osa_luigi.batch.local import LocalExecutor
+from osa_luigi.errors import ProductError
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import ReceiptBook
 from osa_luigi.tasks.session import open_session
@@ -196,6 +197,24 @@ def test_a_pool_that_is_killed_is_said_and_its_work_goes_on_in_the_next_run(
     # By the receipts: who is killed between the commit and the exit record leaves no record, and nothing is lost.
     assert set(ReceiptBook(fake_site.production()).names()) == set(WHOLE)
     assert not any(fake_site.production().scratch.iterdir())
+
+
+def test_a_closed_night_that_never_stays_complete_is_not_spawned_for_ever(finished: FakeSite) -> None:
+    new_process(finished.config)
+    session = open_session(finished.config, DAY)
+    (finished.production().root / "dl1_LST-1.Run02004.0000.h5").unlink()
+    for _ in range(3):
+        session.require_progress()
+    with pytest.raises(ProductError, match=r"products of 1 are not there: r0_to_dl1\.Run02004\.0000"):
+        session.require_progress()
+
+
+def test_a_night_that_is_not_closed_yet_may_be_spawned_as_often_as_the_scheduler_loses_it(fake_site: FakeSite) -> None:
+    new_process(fake_site.config)
+    session = open_session(fake_site.config, DAY)
+    for _ in range(20):
+        session.require_progress()
+    assert not session.spawned
 
 
 # ---- a night that changes ---------------------------------------------------------------------------------------
