@@ -171,8 +171,8 @@ class FakeSite:
         return (self.production(production).root / "NightFinished.txt").exists()
 
     def copy(self, folder: Path) -> FakeSite:
-        """The same site elsewhere, with all that was made."""
-        shutil.copytree(self.folder, folder)
+        """The same site elsewhere, with all that was made; the engine that works on this one has nothing to do with it."""
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("engine"))
         return FakeSite(folder, self.main, self.procedures)
 
 

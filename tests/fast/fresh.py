@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import importlib
 import os
 import pickle
 import select
@@ -63,12 +64,13 @@ class Run:
 
 
 class Fresh:
-    """The server, as tests see it."""
+    """The server, as tests see it: it has imported these modules."""
 
-    def __init__(self) -> None:
+    def __init__(self, *modules: str) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self._count = 0
-        self._server = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        command = [sys.executable, __file__, *modules]
+        self._server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def start(self, function: Callable[..., Any], *arguments: Any) -> Run:
         """Begin a piece of work."""
@@ -92,20 +94,20 @@ class Fresh:
 
 
 @cache
-def server() -> Fresh:
-    """The one of this test session."""
-    fresh = Fresh()
+def server(*modules: str) -> Fresh:
+    """The one of this test session with these modules; for attempts and jobs unless told otherwise."""
+    fresh = Fresh(*(modules or ("osa_luigi.batch.pool", "osa_luigi.runner.leg")))
     atexit.register(fresh.close)
     return fresh
 
 
-def until(condition: Callable[[], Any], what: str) -> Any:
+def until(condition: Callable[[], Any], what: str, every_s: float = 0.005) -> Any:
     """Wait for something that happens soon; a generous deadline, so that a busy machine fails no test."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if value := condition():
             return value
-        time.sleep(0.005)
+        time.sleep(every_s)
     raise AssertionError(f"still not so: {what}")
 
 
@@ -158,7 +160,6 @@ def _work(path: list[str], work: bytes, answer: Path) -> None:
 
 
 if __name__ == "__main__":
-    import osa_luigi.batch.pool
-    import osa_luigi.runner.leg  # noqa: F401 (what the work needs, imported once)
-
+    for module in sys.argv[1:]:
+        importlib.import_module(module)
     _serve()
