@@ -1,0 +1,158 @@
+"""A night under luigi's central scheduler, the stock `luigid`: what it shows, and what happens when it, or the engine, is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stock
+from fake_nights import FakeSite
+from fresh import PATIENCE_S, until
+
+from osa_luigi.batch.worker import EXIT_CODES
+from osa_luigi.cli.demo.luigid import ADDRESS, free_port
+
+HELD = "Run02003.0000"
+
+
+class Luigid:
+    """The installed command, on a port and with a state of its own; may be ended and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._state = folder / "state.pickle"
+        self._port = free_port()
+        self.url = f"http://{ADDRESS}:{self._port}"
+        self.start()
+
+    def start(self) -> None:
+        """Until it answers."""
+        with (self._folder / "luigid.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(str(Path(sys.executable).with_name("luigid")), "--address", ADDRESS, "--port", str(self._port)),
+                    *("--state-path", str(self._state)),
+                ],
+                cwd=self._folder,
+                env={**os.environ, "LUIGI_CONFIG_PATH": str(self._folder / "none.cfg")},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        until(self._answers, "luigid answers", 0.03)
+
+    def end(self, number: int) -> None:
+        """SIGTERM: it saves its state; SIGKILL: it does not."""
+        self._process.send_signal(number)
+        self._process.wait(PATIENCE_S)
+        if number == signal.SIGKILL:
+            self._state.unlink(missing_ok=True)  # what it saved when it last ended well
+
+    def tasks(self) -> dict[str, dict[str, Any]]:
+        """All tasks by id, by its API."""
+        query = urllib.parse.urlencode({"data": json.dumps({"status": "", "upstream_status": ""})})
+        with urllib.request.urlopen(f"{self.url}/api/task_list?{query}", timeout=PATIENCE_S) as answer:
+            found: dict[str, dict[str, Any]] = json.load(answer)["response"]
+        return found
+
+    def statuses(self) -> set[str]:
+        """Of all tasks."""
+        return {task["status"] for task in self.tasks().values()}
+
+    def part(self, family: str, status: str = "RUNNING") -> dict[str, Any] | None:
+        """The first task of a family in a status."""
+        tasks = [task for task in self.tasks().values() if (task["name"], task["status"]) == (family, status)]
+        return tasks[0] if tasks else None
+
+    def _answers(self) -> bool:
+        try:
+            return self.tasks() is not None
+        except OSError:
+            return False
+
+
+@pytest.fixture
+def luigid(tmp_path: Path) -> Iterator[Luigid]:
+    daemon = Luigid(tmp_path)
+    yield daemon
+    daemon.end(signal.SIGKILL)
+
+
+def hanging(site: FakeSite, luigid: Luigid, step: str) -> dict[str, Any]:
+    """Wait until the subrun hangs in a step; how luigid shows its task."""
+
+    def shown() -> dict[str, Any] | None:
+        says = f"running {step}.{HELD}"
+        return next((task for task in luigid.tasks().values() if says in (task["status_message"] or "")), None)
+
+    found: dict[str, Any] = until(shown, f"luigid shows {step}.{HELD}", 0.03)
+    return found
+
+
+def test_luigid_shows_what_runs_and_a_killed_engine_gets_its_tasks_back_at_once(
+    fake_site: FakeSite, luigid: Luigid
+) -> None:
+    arguments = ("--scheduler-url", luigid.url)
+    fake_site.set(fake={"hang": [f"dl1ab:{HELD}"]})
+    with stock.start(fake_site, *arguments) as engine:
+        shown = hanging(fake_site, luigid, "dl1ab")
+        engine.stop()
+    log = fake_site.production().logs(HELD) / "r0_to_dl1"
+    assert shown["status_message"].splitlines()[0] == f"running dl1ab.{HELD} (1 of 2 steps made)"
+    assert shown["progress_percentage"] == 50
+    assert shown["tracking_url"].startswith(f"{log.as_uri()}.{HELD}.")
+    assert shown["tracking_url"].endswith(".log")
+    assert shown in luigid.tasks().values(), "luigid still believes that it runs"
+
+    fake_site.set(fake={"hang": []})
+    said = stock.run(fake_site, *arguments)
+    assert said.code == 0
+    assert fake_site.is_closed()
+    assert luigid.statuses() == {"DONE"}
+    assert said.lines("r0_to_dl1") == []
+    assert fake_site.made().count(f"r0_to_dl1.{HELD}") == 1
+
+
+def test_a_luigid_that_is_away_for_a_while_costs_a_night_nothing(fake_site: FakeSite, luigid: Luigid) -> None:
+    """First it keeps its state, then it loses all, what has failed among it; jobs are under way each time."""
+    arguments = ("--scheduler-url", luigid.url)
+    fake_site.set(fake={"fail": [f"dl1ab:{HELD}"], "duration_s": 0.2})
+    with stock.start(fake_site, *arguments) as engine:
+        until(lambda: luigid.part("ReconstructionTask"), "the subrun is under way", 0.03)
+        with engine.frozen():
+            luigid.end(signal.SIGTERM)
+        until(lambda: "does not answer" in engine.log.read_text(), "the engine misses luigid")
+        luigid.start()
+        until(lambda: luigid.part("ReconstructionTask", "FAILED"), "a subrun has failed", 0.03)
+        with engine.frozen():
+            assert "luigid has lost" not in engine.log.read_text()
+            luigid.end(signal.SIGKILL)
+            luigid.start()
+            assert not luigid.part("CloseTask", "PENDING")
+        said = engine.ended()
+    assert said.code == EXIT_CODES["task_failed"]
+    assert "Traceback" not in said.text
+    lost = said.lines("luigid has lost")
+    assert len(lost) == 1
+    assert "added again, 1 of at most 10 times" in lost[0]
+    assert len(said.lines("told to fail")) == 2, "once in each scheduler's time"
+    assert list(fake_site.reasons()) == [f"dl1ab.{HELD}"]
+    made = fake_site.made()
+    assert {"dl2.Run02004", "run_plots.Run02004", "dl1ab.Run02003.0001"} < set(made)
+    assert not {"merge_dl1.Run02003", "close.night"} & set(made)
+
+    fake_site.set(fake={"fail": []})
+    assert stock.run(fake_site, *arguments).code == 0
+    assert fake_site.is_closed()
+    assert len(fake_site.made()) == len(set(fake_site.made()))
+    assert luigid.statuses() == {"DONE"}
