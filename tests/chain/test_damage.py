@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.chain.conftest import DAY, ID
-from tests.drills.nights import Site
+from tests.drills.nights import Site, link_or_copy
 from tests.drills.witness import look
 
 
@@ -31,7 +31,9 @@ def _without_a_stream(site: Site) -> str:
 
 
 @pytest.mark.parametrize("damage", [_cut_in_the_middle, _without_a_stream])
-def test_a_damaged_subrun_is_named_and_the_others_are_processed(elsewhere: Site, damage: Callable[[Site], str]) -> None:
+def test_a_damaged_subrun_is_named_and_the_others_are_processed(
+    night: Site, elsewhere: Site, damage: Callable[[Site], str]
+) -> None:
     told = damage(elsewhere)
     done = elsewhere.run_night()
     assert done.returncode != 0
@@ -44,6 +46,13 @@ def test_a_damaged_subrun_is_named_and_the_others_are_processed(elsewhere: Site,
         "drs4_baseline.Run02001",
         "r0_to_dl1.Run02003.0000",
     ]
+
+    for whole in night.raw.iterdir():
+        (elsewhere.raw / whole.name).unlink(missing_ok=True)
+        link_or_copy(str(whole), str(elsewhere.raw / whole.name))
+    done = elsewhere.run_night()
+    assert done.returncode == 0, done.stdout
+    assert (elsewhere.production(ID).root / "NightFinished.txt").exists()
 
 
 def test_a_calibration_run_with_too_few_events_is_named(elsewhere: Site, tmp_path: Path) -> None:
