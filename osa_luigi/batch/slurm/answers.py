@@ -1,24 +1,23 @@
 """What SLURM's commands say, and how it is read.
 
-`squeue` and `sacct` are told to end every field with `MARK`. A record so ends with `MARK` and a new line, a job's name is its last
-field, and neither a separator nor a line break in somebody's job name shifts a field. A record without its end is half of one.
+`squeue` and `sacct` are told to end every field with `MARK`, and they end every record with a new line. So neither a separator nor a
+line break in somebody's job name shifts a field, and a record without its end is half of one.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TypeVar
 
 from osa_luigi.errors import SlurmAway
 
 MARK = "\x1f"
 """Ends each field. ASCII's own unit separator: no job is called so."""
-
-END = f"{MARK}\n"
 
 QUEUE_FIELDS = ("ArrayJobID", "ArrayTaskID", "State", "Reason", "exit_code", "NodeList", "SubmitTime", "Name")
 """For ``squeue -O``, whose short ``-o`` has no exit code."""
@@ -122,7 +121,7 @@ def read_accounting(text: str) -> list[Sighting]:
     rows = _read("sacct", text, len(ACCOUNT_FIELDS), _account_record)
     found: dict[tuple[str, int, int], Sighting] = {}
     # A range of elements that wait comes first: what is said of an element alone is newer.
-    for sighting in itertools.chain(*sorted(rows, key=len, reverse=True)):
+    for sighting in itertools.chain(*(seen for _, seen in sorted(rows, key=itemgetter(0)))):
         key = (sighting.name, sighting.job, sighting.index)
         if key not in found or _submitted(found[key]) <= _submitted(sighting):
             found[key] = sighting
@@ -200,21 +199,21 @@ def _stretches(indices: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def _read(command: str, text: str, count: int, reader: Callable[..., Row]) -> list[Row]:
-    if not text:
-        return []
-    if not text.endswith(END):
-        raise _unreadable(command, f"it ends with {text[-80:]!r}")
     try:
-        return [reader(*_fields(record, count)) for record in text.removesuffix(END).split(END)]
+        return [reader(*fields) for fields in _records(text, count)]
     except ValueError as error:
         raise _unreadable(command, str(error)) from error
 
 
-def _fields(record: str, count: int) -> list[str]:
-    fields = record.split(MARK, count - 1)
-    if len(fields) != count:
-        raise ValueError(f"{record[:80]!r} has {len(fields)} fields instead of {count}")
-    return fields
+def _records(text: str, count: int) -> Iterator[list[str]]:
+    *fields, rest = f"\n{text}".split(MARK)
+    if rest != "\n" or len(fields) % count:
+        raise ValueError(f"it ends with {text[-80:]!r}")
+    for at in range(0, len(fields), count):
+        first, *others = fields[at : at + count]
+        if not first.startswith("\n"):
+            raise ValueError(f"{first[:80]!r} does not begin a line")
+        yield [first[1:], *others]
 
 
 def _queue_record(
@@ -230,11 +229,12 @@ def _queue_record(
 
 def _account_record(
     ident: str, state: str, codes: str, reason: str, node: str, submitted: str, name: str
-) -> list[Sighting]:
+) -> tuple[bool, list[Sighting]]:
+    """Whether it is of an element alone, and what it says."""
     job, indices = _elements(ident)
     long_name, by = _state(state)
     code, signal = map(int, _match(_EXIT_CODE, codes).groups())
-    return [
+    return "[" not in ident, [
         Sighting(name, job, index, long_name, _word(reason), code, signal, by, _word(node), _moment(submitted))
         for index in indices
     ]
