@@ -128,9 +128,9 @@ class Cluster:
         """It wakes, and works off what came in the meantime."""
         self._daemon("slurmctld").go_on()
 
-    def restart_slurmctld(self) -> None:
-        """Start it again, killed or not, and wait until it answers."""
-        self._start("slurmctld", ["slurmctld", "-D"])
+    def restart_slurmctld(self, *, forget: bool = False) -> None:
+        """Start it again if it was killed, and wait until it answers; without its memory of any job, if it is to forget."""
+        self._start("slurmctld", ["slurmctld", "-D", *(["-c"] if forget else [])])
         self._wait(lambda: self.ask("scontrol", "ping") and self.ask("sinfo", "-h"), "slurmctld")
 
     def kill_slurmdbd(self) -> None:
