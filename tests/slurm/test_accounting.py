@@ -35,41 +35,6 @@ def states(seen: list[Sighting]) -> dict[int, str]:
     return {s.index: s.state for s in seen}
 
 
-def test_what_became_of_jobs_is_told_after_slurmctld_forgot_them(
-    kept: Cluster, client: SlurmClient, script: Script
-) -> None:
-    array = client.submit(
-        script("[ $SLURM_ARRAY_TASK_ID = 7 ] && kill -9 $$", "exit $SLURM_ARRAY_TASK_ID"),
-        [*QUIET, "--job-name=osa-array", "--array=0,3,7"],
-    )
-    waiting = client.submit(script("true"), [*QUIET, "--job-name=osa-held", "--hold", "--array=1-3,20-30:5%2"])
-    running = client.submit(script("sleep 100"), [*QUIET, "--job-name=osa-long"])
-    jobs = [array, waiting, running]
-    eventually(lambda: states(client.find("osa-long")) == {0: "RUNNING"})
-    client.cancel(running)
-
-    def ask() -> dict[str, Sighting]:
-        seen = {f"{s.name}.{s.index}": s for s in client.accounting(jobs, HOUR_AGO)}
-        over = [s for s in seen.values() if s.state not in ("PENDING", "RUNNING", "COMPLETING")]
-        return seen if len(over) == 4 and len(seen) == 10 else {}
-
-    seen = eventually(ask)
-    assert {(s.exit_code, s.signal) for s in seen.values()} == {(0, 0), (3, 0), (0, 9)}
-    assert (seen["osa-array.3"].state, seen["osa-array.3"].exit_code) == ("FAILED", 3)
-    assert (seen["osa-array.7"].state, seen["osa-array.7"].signal) == ("FAILED", 9)
-    assert (seen["osa-long.0"].state, seen["osa-long.0"].by) == ("CANCELLED", "0")
-    assert sorted(s.index for s in seen.values() if s.job == waiting) == [1, 2, 3, 20, 25, 30]
-    assert {s.reason for s in seen.values() if s.job == waiting} == {"JobHeldUser"}
-    in_queue = {(s.name, s.index): s.submitted for s in client.queue()}
-    assert {(s.name, s.index): s.submitted for s in seen.values()} == in_queue, "the same moments in both"
-
-    kept.kill_slurmctld()
-    kept.restart_slurmctld(forget=True)
-    assert client.queue() == []
-    assert states(client.find("osa-array")) == {0: "COMPLETED", 3: "FAILED", 7: "FAILED"}
-    assert client.find("osa-arra") == []
-
-
 def test_of_a_requeued_job_the_attempt_that_counts(kept: Cluster, client: SlurmClient, script: Script) -> None:
     first = kept.folder / "first"
     path = script(f"mkdir {first} && sleep 100", "exit 5")
@@ -101,3 +66,38 @@ def test_it_is_asked_once_for_many_and_not_for_none(client: SlurmClient) -> None
     assert client.accounting(range(1000, 2000), HOUR_AGO) == []
     assert client.calls == {"sacct": 1}
     assert client.limits().accounting
+
+
+def test_what_became_of_jobs_is_told_after_slurmctld_forgot_them(
+    kept: Cluster, client: SlurmClient, script: Script
+) -> None:
+    array = client.submit(
+        script("[ $SLURM_ARRAY_TASK_ID = 7 ] && kill -9 $$", "exit $SLURM_ARRAY_TASK_ID"),
+        [*QUIET, "--job-name=osa-array", "--array=0,3,7"],
+    )
+    waiting = client.submit(script("true"), [*QUIET, "--job-name=osa-held", "--hold", "--array=1-3,20-30:5%2"])
+    running = client.submit(script("sleep 100"), [*QUIET, "--job-name=osa-long"])
+    jobs = [array, waiting, running]
+    eventually(lambda: states(client.find("osa-long")) == {0: "RUNNING"})
+    client.cancel(running)
+
+    def ask() -> dict[str, Sighting]:
+        seen = {f"{s.name}.{s.index}": s for s in client.accounting(jobs, HOUR_AGO)}
+        over = [s for s in seen.values() if s.state not in ("PENDING", "RUNNING", "COMPLETING")]
+        return seen if len(over) == 4 and len(seen) == 10 else {}
+
+    seen = eventually(ask)
+    assert {(s.exit_code, s.signal) for s in seen.values()} == {(0, 0), (3, 0), (0, 9)}
+    assert (seen["osa-array.3"].state, seen["osa-array.3"].exit_code) == ("FAILED", 3)
+    assert (seen["osa-array.7"].state, seen["osa-array.7"].signal) == ("FAILED", 9)
+    assert (seen["osa-long.0"].state, seen["osa-long.0"].by) == ("CANCELLED", "0")
+    assert sorted(s.index for s in seen.values() if s.job == waiting) == [1, 2, 3, 20, 25, 30]
+    assert {s.reason for s in seen.values() if s.job == waiting} == {"JobHeldUser"}
+    in_queue = {(s.name, s.index): s.submitted for s in client.queue() if s.job in jobs}
+    assert {(s.name, s.index): s.submitted for s in seen.values()} == in_queue, "the same moments in both"
+
+    kept.kill_slurmctld()
+    kept.restart_slurmctld(forget=True)  # and the ids begin again: this test is the last
+    assert client.queue() == []
+    assert states(client.find("osa-array")) == {0: "COMPLETED", 3: "FAILED", 7: "FAILED"}
+    assert client.find("osa-arra") == []

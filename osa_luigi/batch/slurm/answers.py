@@ -22,8 +22,8 @@ MARK = "\x1f"
 QUEUE_FIELDS = ("ArrayJobID", "ArrayTaskID", "State", "Reason", "exit_code", "NodeList", "SubmitTime", "Name")
 """For ``squeue -O``, whose short ``-o`` has no exit code."""
 
-ACCOUNT_FIELDS = ("JobID", "State", "ExitCode", "Reason", "NodeList", "Submit", "JobName")
-"""For ``sacct -o``."""
+ACCOUNT_FIELDS = ("JobID", "State", "ExitCode", "Reason", "NodeList", "Submit", "Partition", "JobName")
+"""For ``sacct -o``. Of a job whose end came before its beginning the accounting at first has no partition, no name and no index."""
 
 Row = TypeVar("Row")
 
@@ -228,16 +228,17 @@ def _queue_record(
 
 
 def _account_record(
-    ident: str, state: str, codes: str, reason: str, node: str, submitted: str, name: str
+    ident: str, state: str, codes: str, reason: str, node: str, submitted: str, partition: str, name: str
 ) -> tuple[bool, list[Sighting]]:
     """Whether it is of an element alone, and what it says."""
     job, indices = _elements(ident)
     long_name, by = _state(state)
     code, signal = map(int, _match(_EXIT_CODE, codes).groups())
-    return "[" not in ident, [
+    seen = [
         Sighting(name, job, index, long_name, _word(reason), code, signal, by, _word(node), _moment(submitted))
         for index in indices
     ]
+    return "[" not in ident, seen if partition else []
 
 
 def _elements(ident: str) -> tuple[int, list[int]]:

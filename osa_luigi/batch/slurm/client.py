@@ -184,6 +184,8 @@ class SlurmClient:
     def accounting(self, jobs: Iterable[int], since: datetime) -> list[Sighting]:
         """What the accounting holds of some jobs; of a requeued one, the latest attempt.
 
+        Ids are used again: the rows of an earlier job of the same id come along, and its name and submission tell it apart.
+
         Parameters
         ----------
         since

@@ -70,6 +70,7 @@ def print_accounting(seen: Iterable[Sighting]) -> str:
             s.reason or "None",
             s.node or "None assigned",
             _second(s),
+            "short",
             s.name,
         )
         for s in seen
@@ -125,7 +126,7 @@ def test_half_an_answer_is_none(
     text=st.one_of(
         st.text(),
         st.text(st.sampled_from(f"{MARK}\n0123456789_[]:-,%NA/PEDING by")),
-        st.lists(st.lists(st.text(max_size=12), min_size=7, max_size=8).map(lambda fields: _record(*fields))).map(
+        st.lists(st.lists(st.text(max_size=12), min_size=8, max_size=8).map(lambda fields: _record(*fields))).map(
             "".join
         ),
     )
@@ -159,7 +160,7 @@ def test_what_is_no_range(text: str) -> None:
 
 
 def row(ident: str, state: str, second: int = 100) -> str:
-    return _record(ident, state, "0:0", "None", "None assigned", second, "osa")
+    return _record(ident, state, "0:0", "None", "None assigned", second, "short", "osa")
 
 
 def test_a_pending_range_is_all_its_elements() -> None:
@@ -179,11 +180,19 @@ def test_of_a_requeued_job_the_latest_attempt_counts() -> None:
 
 
 def test_an_id_used_again_hides_nothing() -> None:
-    other = _record("13_1", "RUNNING", "0:0", "None", "node1", 500, "somebody's")
+    other = _record("13_1", "RUNNING", "0:0", "None", "node1", 500, "short", "somebody's")
     assert {(s.name, s.state) for s in read_accounting(row("13_1", "FAILED") + other)} == {
         ("osa", "FAILED"),
         ("somebody's", "RUNNING"),
     }
+
+
+def test_half_a_record_is_none() -> None:
+    """It has the array's id, and no index: the element would be taken for the first."""
+    early = _record(13, "FAILED", "5:0", "None", "node1", 100, "", "allocation")
+    assert read_accounting(early) == []
+    [seen] = read_accounting(early + row("13_4", "FAILED"))
+    assert (seen.index, seen.name) == (4, "osa")
 
 
 def test_words_of_slurm() -> None:
