@@ -12,7 +12,7 @@ import pytest
 from waiting import eventually
 
 from osa_luigi.batch.slurm.client import SlurmClient
-from tests.cluster import Cluster
+from tests.cluster import Cluster, available
 
 OWNER = """
 import subprocess, sys, time
@@ -62,6 +62,18 @@ def test_no_daemon_outlives_a_killed_owner() -> None:
     assert eventually(lambda: not processes_of(folder))
     Cluster(folder=folder).stop()
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("user", "set_by", "words"),
+    [(1000, "", "needs root"), (0, "", "slurmd are not installed, and there is no apt-get"), (0, "1", "OSA_NO_SLURM")],
+)
+def test_why_there_is_none(monkeypatch: pytest.MonkeyPatch, user: int, set_by: str, words: str) -> None:
+    monkeypatch.setenv(available.UNWANTED, set_by)
+    monkeypatch.setattr(available.os, "geteuid", lambda: user)
+    monkeypatch.setattr(available, "missing", lambda: ["slurmctld", "slurmd"])
+    monkeypatch.setattr(available.shutil, "which", lambda name: None)
+    assert words in available.why_not.__wrapped__()
 
 
 def test_two_side_by_side(cluster: Cluster, client: SlurmClient) -> None:

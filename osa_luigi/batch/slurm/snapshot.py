@@ -13,8 +13,9 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,6 +35,7 @@ SLEW_S = 1.0
 """The clock of the day is set back by so little now and then; a look from further in the future is none. Unit: s."""
 
 _LOCK_POLL_S = 0.05
+_FIELDS = attrgetter(*(field.name for field in fields(Sighting)))
 
 
 class Queue(Protocol):
@@ -210,13 +212,13 @@ def _sweep(file: Path) -> None:
 
 
 def _row(sighting: Sighting) -> list[Any]:
-    *others, submitted = astuple(sighting)
+    *others, submitted = _FIELDS(sighting)
     return [*others, submitted and submitted.timestamp()]
 
 
-def _sighting(*fields: Any) -> Sighting:
-    submitted = None if fields[-1] is None else datetime.fromtimestamp(fields[-1], UTC)
-    return Sighting(*(*fields[:-1], submitted))
+def _sighting(*row: Any) -> Sighting:
+    submitted = None if row[-1] is None else datetime.fromtimestamp(row[-1], UTC)
+    return Sighting(*(*row[:-1], submitted))
 
 
 def _uptime() -> float:
