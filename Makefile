@@ -1,5 +1,5 @@
 # make night    a simulated night, from nothing to checked and merged DL2, in demo/
-# make test     the tests
+# make test     the tests; those with a real SLURM are skipped where there can be none, or with OSA_NO_SLURM=1 (CONTRIBUTING.md)
 # make lint     what CI looks at
 # make clean    remove what these made: the virtual environment and the demo
 

@@ -9,6 +9,9 @@
     │   └── ForeignProductError   a file without a receipt stands where a product goes
     ├── StepError             an attempt of a step failed
     └── ExecutorError         the place that runs the jobs is in trouble
+        ├── SlurmAway             SLURM gave no usable answer: nothing is known
+        ├── SlurmRefused          SLURM understood, and said no
+        └── NoAccounting          this SLURM keeps no accounting
 
 Every message says what was wrong, where, and what to do next. Callers at the edge (the command line, the luigi
 worker) print `str(error)` alone; a traceback is for defects of our own.
@@ -65,3 +68,15 @@ class StepError(OsaError):
 
 class ExecutorError(OsaError):
     """The place that runs the jobs is in trouble."""
+
+
+class SlurmAway(ExecutorError):  # noqa: N818
+    """SLURM gave no usable answer: a time-out, nobody there, garbage, half an answer. It never means that there is no such job."""
+
+
+class SlurmRefused(ExecutorError):  # noqa: N818
+    """SLURM understood and said no: a partition, account or QOS that is not there, a limit, an option."""
+
+
+class NoAccounting(ExecutorError):  # noqa: N818
+    """This SLURM keeps no accounting: what has left its queue cannot be asked for."""

@@ -1,0 +1,291 @@
+"""What SLURM's commands say, and how it is read.
+
+`squeue` and `sacct` are told to end every field with `MARK`, and they end every record with a new line. So neither a separator nor a
+line break in somebody's job name shifts a field, and a record without its end is half of one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from operator import itemgetter
+from typing import TypeVar
+
+from osa_luigi.errors import SlurmAway
+
+MARK = "\x1f"
+"""Ends each field. ASCII's own unit separator: no job is called so."""
+
+QUEUE_FIELDS = ("ArrayJobID", "ArrayTaskID", "State", "Reason", "exit_code", "NodeList", "SubmitTime", "Name")
+"""For ``squeue -O``, whose short ``-o`` has no exit code."""
+
+ACCOUNT_FIELDS = ("JobID", "State", "ExitCode", "Reason", "NodeList", "Submit", "Partition", "JobName")
+"""For ``sacct -o``. Of a job whose end came before its beginning the accounting at first has no partition, no name and no index."""
+
+Row = TypeVar("Row")
+
+_NOTHING = frozenset({"", "None", "N/A", "(null)", "Unknown", "None assigned"})
+_STATE = re.compile(r"([A-Z_]+)(?: by (\S+))?")
+_EXIT_CODE = re.compile(r"(\d{1,9}):(\d{1,9})", re.ASCII)
+_JOB = re.compile(r"(\d{1,11})(?:_(\d{1,11}|\[[^]]+\]))?", re.ASCII)
+_STRETCH = re.compile(r"(\d{1,9})(?:-(\d{1,9})(?::([1-9]\d{0,8}))?)?", re.ASCII)
+_NUMBER = re.compile(r"\d{1,11}", re.ASCII)
+_NO_STATUS = 1 << 31
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+_INDEX_LIMIT = 4_000_001  # SLURM's own for MaxArraySize; a damaged range must not fill the memory
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What SLURM says of one element of an array.
+
+    Parameters
+    ----------
+    name
+        The job's name.
+    job, index
+        The array's job id and the element's index in it; 0 for a job that is no array.
+    state
+        SLURM's long name of it, without suffixes: ``COMPLETED``, ``CANCELLED``, ``NODE_FAIL``.
+    reason
+        Why it waits or what became of it, in SLURM's word; empty if SLURM gives none.
+    exit_code, signal
+        Of the batch script; both 0 before its end.
+    by
+        The user id that cancelled it, where SLURM says so (``sacct`` alone does).
+    node
+        Where it runs or ran; empty before its start.
+    submitted
+        In UTC, to the second; with the job's id and name it tells a job from a later one of the same id.
+    """
+
+    name: str
+    job: int
+    index: int
+    state: str
+    reason: str
+    exit_code: int
+    signal: int
+    by: str
+    node: str
+    submitted: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a cluster's configuration allows.
+
+    Parameters
+    ----------
+    max_array_size
+        One more than the highest index of an array.
+    max_jobs
+        Jobs and array elements that slurmctld keeps at a time.
+    min_job_age_s
+        For so long after its end a job is still in the queue. Unit: s.
+    accounting
+        Whether ``sacct`` answers.
+    version
+        Of SLURM, as ``22.05.8``.
+    """
+
+    max_array_size: int
+    max_jobs: int
+    min_job_age_s: float
+    accounting: bool
+    version: str
+
+
+def read_queue(text: str) -> list[Sighting]:
+    """The sightings in what ``squeue`` printed.
+
+    Raises
+    ------
+    SlurmAway
+        It is not the whole of an answer, or none at all.
+    """
+    return _read("squeue", text, len(QUEUE_FIELDS), _queue_record)
+
+
+def read_accounting(text: str) -> list[Sighting]:
+    """The sightings in what ``sacct`` printed, one of each element: of the attempts of a requeued job the latest.
+
+    Raises
+    ------
+    SlurmAway
+        It is not the whole of an answer, or none at all.
+    """
+    rows = _read("sacct", text, len(ACCOUNT_FIELDS), _account_record)
+    found: dict[tuple[str, int, int], Sighting] = {}
+    # A range of elements that wait comes first: what is said of an element alone is newer.
+    for sighting in itertools.chain(*(seen for _, seen in sorted(rows, key=itemgetter(0)))):
+        key = (sighting.name, sighting.job, sighting.index)
+        if key not in found or _submitted(found[key]) <= _submitted(sighting):
+            found[key] = sighting
+    return list(found.values())
+
+
+def read_job_id(text: str) -> int:
+    """The job id in what ``sbatch --parsable`` printed, with or without the cluster's name.
+
+    Raises
+    ------
+    SlurmAway
+        There is none.
+    """
+    found = re.fullmatch(r"([1-9]\d{0,17})(?:;[^\n]*)?\n", text, re.ASCII)
+    if not found:
+        raise _unreadable("sbatch", text)
+    return int(found[1])
+
+
+def read_limits(text: str) -> Limits:
+    """The limits in what ``scontrol show config`` printed.
+
+    Raises
+    ------
+    SlurmAway
+        One of them is not there.
+    """
+    values = dict(re.findall(r"^(\w+) += (.*)\n", text, re.MULTILINE))
+    try:
+        return Limits(
+            max_array_size=_number(values["MaxArraySize"]),
+            max_jobs=_number(values["MaxJobCount"]),
+            min_job_age_s=float(_number(values["MinJobAge"].removesuffix(" sec"))),
+            accounting=values["AccountingStorageType"].endswith("/slurmdbd"),
+            version=values["SLURM_VERSION"],
+        )
+    except (KeyError, ValueError) as error:
+        raise _unreadable("scontrol show config", str(error)) from error
+
+
+def expand_indices(text: str) -> list[int]:
+    """The indices in an array expression such as ``1-3,7,20-30:5%2``, ascending.
+
+    Raises
+    ------
+    ValueError
+        It is none, or was cut short (SLURM writes ``...`` then).
+    """
+    found: set[int] = set()
+    for stretch in text.partition("%")[0].split(","):
+        match = _STRETCH.fullmatch(stretch)
+        if not match:
+            raise ValueError(f"{stretch!r} names no elements of an array")
+        first, last, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)
+        if not first <= last < _INDEX_LIMIT:
+            raise ValueError(f"{stretch!r} names no elements that an array can have")
+        found.update(range(first, last + 1, step))
+    return sorted(found)
+
+
+def write_indices(indices: Iterable[int]) -> str:
+    """The array expression of some indices, as ``1-3,7``; empty for none."""
+    return ",".join(f"{first}-{last}" if first < last else f"{first}" for first, last in _stretches(indices))
+
+
+def _stretches(indices: Iterable[int]) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for index in sorted(set(indices)):
+        if found and found[-1][1] == index - 1:
+            found[-1] = (found[-1][0], index)
+        else:
+            found.append((index, index))
+    return found
+
+
+def _read(command: str, text: str, count: int, reader: Callable[..., Row]) -> list[Row]:
+    try:
+        return [reader(*fields) for fields in _records(text, count)]
+    except ValueError as error:
+        raise _unreadable(command, str(error)) from error
+
+
+def _records(text: str, count: int) -> Iterator[list[str]]:
+    *fields, rest = f"\n{text}".split(MARK)
+    if rest != "\n" or len(fields) % count:
+        raise ValueError(f"it ends with {text[-80:]!r}")
+    for at in range(0, len(fields), count):
+        first, *others = fields[at : at + count]
+        if not first.startswith("\n"):
+            raise ValueError(f"{first[:80]!r} does not begin a line")
+        yield [first[1:], *others]
+
+
+def _queue_record(
+    job: str, index: str, state: str, reason: str, status: str, node: str, submitted: str, name: str
+) -> Sighting:
+    long_name, by = _state(state)
+    code, signal = _wait_status(_number(status))
+    element = 0 if index == "N/A" else _number(index)
+    return Sighting(
+        name, _number(job), element, long_name, _word(reason), code, signal, by, _word(node), _moment(submitted)
+    )
+
+
+def _account_record(
+    ident: str, state: str, codes: str, reason: str, node: str, submitted: str, partition: str, name: str
+) -> tuple[bool, list[Sighting]]:
+    """Whether it is of an element alone, and what it says."""
+    job, indices = _elements(ident)
+    long_name, by = _state(state)
+    code, signal = map(int, _match(_EXIT_CODE, codes).groups())
+    seen = [
+        Sighting(name, job, index, long_name, _word(reason), code, signal, by, _word(node), _moment(submitted))
+        for index in indices
+    ]
+    return "[" not in ident, seen if partition else []
+
+
+def _elements(ident: str) -> tuple[int, list[int]]:
+    """The job and the elements of it that ``12``, ``12_3`` or ``12_[3-9%2]`` means."""
+    job, element = _match(_JOB, ident).groups()
+    if element is None:
+        return int(job), [0]
+    return int(job), expand_indices(element.strip("[]")) if element.startswith("[") else [int(element)]
+
+
+def _state(text: str) -> tuple[str, str]:
+    state, by = _match(_STATE, text).groups()
+    return state, by or ""
+
+
+def _wait_status(status: int) -> tuple[int, int]:
+    """Exit code and signal in what `wait` gave; SLURM's own mark for none is above them all."""
+    if status >= _NO_STATUS:
+        return 0, 0
+    signal = status & 0x7F
+    return (0, signal) if signal else (status >> 8 & 0xFF, 0)
+
+
+def _moment(text: str) -> datetime | None:
+    return None if text in _NOTHING else datetime.fromtimestamp(_number(text), UTC)
+
+
+def _submitted(sighting: Sighting) -> datetime:
+    return sighting.submitted or _BEFORE_ALL
+
+
+def _word(text: str) -> str:
+    return "" if text in _NOTHING else text
+
+
+def _number(text: str) -> int:
+    return int(_match(_NUMBER, text)[0])
+
+
+def _match(pattern: re.Pattern[str], text: str) -> re.Match[str]:
+    found = pattern.fullmatch(text)
+    if not found:
+        raise ValueError(f"{text[:80]!r} is not what stands there")
+    return found
+
+
+def _unreadable(command: str, what: str) -> SlurmAway:
+    return SlurmAway(
+        f"{command}: its answer cannot be read ({what[:200]}). Nothing is known from it; it will be asked again."
+    )

@@ -1,0 +1,186 @@
+"""The client against commands that lie, hang, babble or are not there; the real ones are in ``tests/slurm``."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from osa_luigi.batch.slurm.client import SlurmAway, SlurmClient, SlurmRefused
+from osa_luigi.errors import ExecutorError
+
+SINCE = datetime(2024, 11, 15, tzinfo=UTC)
+QUESTIONS: dict[str, Callable[[SlurmClient], object]] = {
+    "sbatch": lambda client: client.submit(Path("job.sh"), []),
+    "squeue": lambda client: client.queue(),
+    "sacct": lambda client: client.accounting([1], SINCE),
+    "scancel": lambda client: client.cancel(1),
+    "scontrol": lambda client: client.limits(),
+}
+
+
+class Commands:
+    """A folder of SLURM's commands, each a shell script."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def say(self, name: str, *lines: str) -> None:
+        path = self.folder / name
+        path.write_text("\n".join(("#!/bin/sh", *lines, "")))
+        path.chmod(0o755)
+
+    def client(self, timeout_s: float = 30, **more: str) -> SlurmClient:
+        return SlurmClient(timeout_s, {"PATH": f"{self.folder}:/usr/bin:/bin", **more})
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Commands:
+    return Commands(tmp_path)
+
+
+@pytest.mark.parametrize("command", QUESTIONS)
+def test_a_command_that_is_not_there(tmp_path: Path, command: str) -> None:
+    client = SlurmClient(environment={"PATH": str(tmp_path)})
+    with pytest.raises(SlurmAway, match=f"{command} cannot be started"):
+        QUESTIONS[command](client)
+    assert client.calls == {command: 1}
+    assert not client.ping()
+
+
+@pytest.mark.parametrize("command", sorted(set(QUESTIONS) - {"scancel"}))
+@pytest.mark.parametrize(
+    "answer", ["Have you tried our new portal?", r"12\037", r"1\0370\037FAILED\037\n", r"\377\376"]
+)
+def test_babble_is_no_answer(commands: Commands, command: str, answer: str) -> None:
+    commands.say(command, f"printf '{answer}'")
+    with pytest.raises(SlurmAway, match="cannot be read"):
+        QUESTIONS[command](commands.client())
+
+
+@pytest.mark.parametrize("command", QUESTIONS)
+def test_a_command_that_fails_without_a_word(commands: Commands, command: str) -> None:
+    commands.say(command, "exit 1")
+    with pytest.raises(SlurmAway, match="ended with 1: it said nothing"):
+        QUESTIONS[command](commands.client())
+
+
+@pytest.mark.parametrize("command", QUESTIONS)
+def test_a_command_that_is_killed(commands: Commands, command: str) -> None:
+    commands.say(command, "kill -9 $$")
+    with pytest.raises(SlurmAway, match="ended with -9"):
+        QUESTIONS[command](commands.client())
+
+
+def test_an_empty_answer_with_trouble_is_none(commands: Commands) -> None:
+    commands.say("squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2")
+    with pytest.raises(SlurmAway, match="Unable to contact"):
+        commands.client().queue()
+
+
+def test_what_hangs_is_killed_with_all_that_it_started(commands: Commands) -> None:
+    witness = commands.folder / "pids"
+    commands.say("squeue", "echo working >&2", f"sleep 100 & echo $! $$ > {witness}", "wait")
+    with pytest.raises(SlurmAway, match=r"did not end within 0\.3 s \(working\)"):
+        commands.client(0.3).queue()
+    assert all(gone(int(pid)) for pid in witness.read_text().split())
+
+
+def test_what_a_command_leaves_behind_is_killed_too(commands: Commands) -> None:
+    witness = commands.folder / "pid"
+    commands.say("squeue", f"sleep 100 & echo $! > {witness}")  # it keeps the pipe open
+    with pytest.raises(SlurmAway, match="did not end"):
+        commands.client(0.3).queue()
+    assert gone(int(witness.read_text()))
+
+
+def gone(pid: int) -> bool:
+    """Whether a killed process has ended; that takes it a moment."""
+    for _ in range(500):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+            os.kill(pid, 0)
+        except (ProcessLookupError, FileNotFoundError):
+            return True
+        time.sleep(0.01)
+    return False
+
+
+AWAY = "Batch job submission failed: {}"
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (AWAY.format("Socket timed out on send/recv operation"), SlurmAway),
+        (AWAY.format("Unable to contact slurm controller (connect failure)"), SlurmAway),
+        (AWAY.format("Zero Bytes were transmitted or received"), SlurmAway),
+        (AWAY.format("Resource temporarily unavailable"), SlurmAway),
+        (AWAY.format("Slurm backup controller in standby mode"), SlurmAway),
+        (AWAY.format("Protocol authentication error"), SlurmAway),
+        (AWAY.format("Invalid account or account/partition combination specified"), SlurmRefused),
+        (AWAY.format("Invalid qos specification"), SlurmRefused),
+        (
+            AWAY.format("Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"),
+            SlurmRefused,
+        ),
+        (AWAY.format("Access/permission denied"), SlurmRefused),
+        ("Segmentation fault", SlurmAway),
+    ],
+)
+def test_a_no_is_told_from_no_answer(commands: Commands, words: str, error: type[ExecutorError]) -> None:
+    commands.say(
+        "sbatch", f'echo "sbatch: error: {words}" >&2' if error is SlurmRefused else f'echo "{words}" >&2', "exit 1"
+    )
+    with pytest.raises(error, match=words.split("(")[0]):
+        commands.client().submit(Path("job.sh"), ["--partition=short"])
+
+
+def test_no_setting_of_the_operator_reaches_a_command(commands: Commands) -> None:
+    commands.say("sbatch", f"env > {commands.folder}/env", "echo 5")
+    client = commands.client(SBATCH_ACCOUNT="mine", SLURM_JOB_ID="3", SLURM_CONF="/etc/slurm.conf", HOME="/")
+    assert client.submit(Path("job.sh"), []) == 5
+    seen = dict(line.split("=", 1) for line in (commands.folder / "env").read_text().splitlines())
+    assert {name for name in seen if name.startswith("S")} == {"SLURM_CONF", "SLURM_TIME_FORMAT", "SLURM_BITSTR_LEN"}
+    assert (seen["LC_ALL"], seen["HOME"]) == ("C", "/")
+
+
+def test_a_time_is_asked_for_in_the_machines_zone(commands: Commands) -> None:
+    commands.say("sacct", f'echo "$@" > {commands.folder}/words')
+    assert commands.client().accounting([7, 3, 7], SINCE) == []
+    words = (commands.folder / "words").read_text().split()
+    asked = datetime.strptime(words[words.index("-S") + 1], "%Y-%m-%dT%H:%M:%S").astimezone()
+    assert asked == SINCE
+    assert words[words.index("-E") + 1] == "now"
+    assert "--jobs=3,7" in words
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("Kill job error on job id 1: Invalid job id specified", None),
+        ("Kill job error on job id 1: Job/step already completing or completed", None),
+        ("Kill job error on job id 1: Access/permission denied", SlurmRefused),
+        ("Kill job error on job id 1: Unable to contact slurm controller (connect failure)", SlurmAway),
+    ],
+)
+def test_to_cancel_what_is_over_is_no_error(commands: Commands, words: str, error: type[ExecutorError] | None) -> None:
+    commands.say("scancel", f'echo "$@" > {commands.folder}/words', f"echo 'scancel: error: {words}' >&2", "exit 1")
+    client = commands.client()
+    if error is None:
+        client.cancel(1, [3, 1, 2, 9])
+        assert (commands.folder / "words").read_text() == "1_[1-3,9]\n"
+    else:
+        with pytest.raises(error, match="Kill job error"):
+            client.cancel(1)
+
+
+@pytest.mark.parametrize("name", ["", "a,b"])
+def test_a_name_that_slurm_cannot_look_for(commands: Commands, name: str) -> None:
+    with pytest.raises(ExecutorError, match="give jobs names without commas"):
+        commands.client().find(name)

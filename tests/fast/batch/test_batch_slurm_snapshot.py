@@ -1,0 +1,200 @@
+"""One look at SLURM serves all engines of a host; no file, clock or engine in trouble freezes or misleads them."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from osa_luigi.batch.slurm import snapshot
+from osa_luigi.batch.slurm.client import Sighting, SlurmAway
+from osa_luigi.batch.slurm.snapshot import AWAY_S, SharedSnapshot
+from osa_luigi.errors import ExecutorError
+
+NOON = 1_700_000_000.0
+SEEN = Sighting("osa\n|", 12, 3, "FAILED", "NonZeroExitCode", 3, 0, "", "node1", datetime.fromtimestamp(100, UTC))
+WAITING = Sighting("osa", 13, 0, "PENDING", "", 0, 0, "", "", None)
+
+
+class Slurm:
+    """Answers at once, and counts."""
+
+    def __init__(self, *answer: Sighting) -> None:
+        self.answer = list(answer)
+        self.away = False
+        self.asked = 0
+
+    def queue(self) -> list[Sighting]:
+        self.asked += 1
+        if self.away:
+            raise SlurmAway(f"trouble {self.asked}")
+        return self.answer
+
+
+@pytest.fixture
+def slurm() -> Slurm:
+    return Slurm(SEEN, WAITING)
+
+
+@pytest.fixture
+def engine(slurm: Slurm, tmp_path: Path) -> Callable[[], SharedSnapshot]:
+    """Makes engines of one host."""
+    return lambda: SharedSnapshot(slurm, tmp_path / "shared", 10)
+
+
+@pytest.fixture
+def uptime(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The machine's own clock, held still."""
+    clock = [1000.0]
+    monkeypatch.setattr(snapshot, "_uptime", lambda: clock[0])
+    return clock
+
+
+def test_a_look_serves_all_until_it_is_too_old(slurm: Slurm, engine: Callable[[], SharedSnapshot]) -> None:
+    first = engine().get(NOON)
+    assert first.sightings == (SEEN, WAITING)
+    assert first.taken_at == NOON
+    slurm.answer = []
+    assert engine().get(NOON + 9) == first
+    assert slurm.asked == 1
+    later = engine().get(NOON + 11)
+    assert (later.taken_at, later.sightings) == (pytest.approx(NOON + 11, abs=1), ())
+
+
+@pytest.mark.parametrize("jump", [-3600, 3600])
+def test_a_jump_of_the_clock_freezes_nothing(slurm: Slurm, engine: Callable[[], SharedSnapshot], jump: float) -> None:
+    engine().get(NOON)
+    assert engine().get(NOON + jump).taken_at == pytest.approx(NOON + jump, abs=1)
+    assert engine().get(NOON + jump + 1).taken_at == pytest.approx(NOON + jump, abs=1)
+    assert slurm.asked == 2
+
+
+def test_a_clock_set_back_does_not_make_an_old_look_young(
+    slurm: Slurm, engine: Callable[[], SharedSnapshot], uptime: list[float]
+) -> None:
+    engine().get(NOON)
+    uptime[0] += 600
+    engine().get(NOON + 1)
+    assert slurm.asked == 2
+
+
+def test_trouble_is_shared_and_passes(slurm: Slurm, engine: Callable[[], SharedSnapshot], uptime: list[float]) -> None:
+    slurm.away = True
+    for _ in range(3):
+        with pytest.raises(SlurmAway, match="trouble 1"):
+            engine().get(NOON)
+    assert slurm.asked == 1
+    slurm.away = False
+    uptime[0] += AWAY_S + 1
+    assert engine().get(NOON + AWAY_S + 1).sightings == (SEEN, WAITING)
+
+
+def test_only_slurm_being_away_is_shared(slurm: Slurm, engine: Callable[[], SharedSnapshot]) -> None:
+    def defect() -> list[Sighting]:
+        raise ZeroDivisionError
+
+    queue, slurm.queue = slurm.queue, defect  # type: ignore[method-assign]
+    with pytest.raises(ZeroDivisionError):
+        engine().get(NOON)
+    slurm.queue = queue  # type: ignore[method-assign]
+    assert engine().get(NOON).sightings == (SEEN, WAITING)
+
+
+def test_no_file_is_believed_that_is_not_whole_and_ours(
+    slurm: Slurm, engine: Callable[[], SharedSnapshot], tmp_path: Path
+) -> None:
+    engine().get(NOON)
+    file = tmp_path / "shared" / "queue.json"
+    good = file.read_text()
+    fields = json.loads(good)
+    others = [
+        {**fields, "version": 2},
+        {**fields, "boot": "another"},
+        {**fields, "taken_at": None},
+        {**fields, "sightings": [["osa"]]},
+        {name: value for name, value in fields.items() if name != "trouble"},
+        [1],
+        None,
+    ]
+    bad = ["", "\0" * len(good), *(good[:cut] for cut in range(1, len(good), 7)), *map(json.dumps, others)]
+    for number, text in enumerate(bad, start=2):
+        file.write_text(text)
+        assert engine().get(NOON).sightings == (SEEN, WAITING), text
+        assert slurm.asked == number, text
+    file.write_bytes(b"\xff\xfe")
+    engine().get(NOON)
+    assert slurm.asked == len(bad) + 2
+
+
+def test_an_engine_stopped_in_its_midst_holds_nobody_up(
+    slurm: Slurm, engine: Callable[[], SharedSnapshot], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "LOCK_S", 0.2)
+    engine().get(NOON)
+    with (tmp_path / "shared" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        engine().get(NOON + 60)
+    assert slurm.asked == 2
+
+
+def test_what_killed_writers_left_is_swept(
+    engine: Callable[[], SharedSnapshot], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine().get(NOON)
+    left = tmp_path / "shared" / ".queue.json.12-ab"
+    left.touch()
+    engine().get(NOON + 60)
+    assert left.exists(), "it may be another's, who is still at it"
+    monkeypatch.setattr(snapshot, "LOCK_S", -1)
+    engine().get(NOON + 120)
+    assert sorted(file.name for file in left.parent.iterdir()) == ["lock", "queue.json"]
+
+
+def test_a_folder_that_others_can_write_to_is_refused(engine: Callable[[], SharedSnapshot], tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o777)
+    with pytest.raises(ExecutorError, match="other users can write there"):
+        engine().get(NOON)
+
+
+READER = """
+import sys, time
+from pathlib import Path
+from osa_luigi.batch.slurm.client import SlurmClient
+from osa_luigi.batch.slurm.snapshot import SharedSnapshot
+client = SlurmClient(environment={"PATH": sys.argv[1]})
+shared = SharedSnapshot(client, Path(sys.argv[2]), float(sys.argv[3]))
+sys.stdin.readline()
+taken = set()
+for _ in range(40):
+    taken.add(shared.get(time.time()).taken_at)
+    time.sleep(0.05)
+print(client.calls["squeue"], *taken)
+"""
+
+
+def test_several_engines_at_once_ask_once_per_interval(tmp_path: Path) -> None:
+    squeue = tmp_path / "squeue"
+    squeue.write_text(f"#!/bin/sh\n/bin/sleep 0.1\necho asked >> {tmp_path}/calls\n")
+    squeue.chmod(0o755)
+    interval = 0.8
+    command = [sys.executable, "-c", READER, str(tmp_path), str(tmp_path / "shared"), str(interval)]
+    engines = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    began = time.monotonic()
+    for engine in engines:
+        assert engine.stdin is not None
+        engine.stdin.write("go\n")
+        engine.stdin.flush()
+    printed = [engine.communicate(timeout=60)[0].split() for engine in engines]
+    took = time.monotonic() - began
+    asked = (tmp_path / "calls").read_text().count("asked")
+    assert sum(int(words[0]) for words in printed) == asked
+    assert len({moment for words in printed for moment in words[1:]}) == asked, "every look was everybody's"
+    assert 2 <= asked <= took / interval + 1

@@ -1,0 +1,51 @@
+"""One real SLURM for all tests here; where there can be none they are skipped, and say why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from osa_luigi.batch.slurm.client import SlurmClient
+from tests.cluster import Cluster
+from tests.cluster.available import why_not
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here needs a real SLURM."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.slurm)
+
+
+@pytest.fixture(scope="session")
+def slurm_is_there() -> None:
+    """Installs it where that can be done."""
+    if reason := why_not():
+        pytest.skip(f"no real SLURM: {reason}")
+
+
+@pytest.fixture(scope="session")
+def cluster(slurm_is_there: None) -> Iterator[Cluster]:
+    """Without accounting; a test leaves it as it found it, but for its jobs."""
+    with Cluster(extra=["EnforcePartLimits=ALL"]) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def client(cluster: Cluster) -> SlurmClient:
+    return SlurmClient(environment=cluster.environment)
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Callable[..., Path]:
+    """Makes batch scripts."""
+
+    def make(*lines: str) -> Path:
+        path = tmp_path / "job.sh"
+        path.write_text("\n".join(("#!/bin/sh", *lines, "")))
+        return path
+
+    return make
