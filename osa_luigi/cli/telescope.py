@@ -24,6 +24,16 @@ SIZES: dict[str, tuple[Any, Any, str]] = {
     "data_runs": (int, SimulationOptions.data_runs, "DATA runs."),
     "subruns": (int, SimulationOptions.subruns, "Subruns of each DATA run."),
     "events": (int, SimulationOptions.events, "Events of each subrun."),
+    "interleaved_period": (
+        int,
+        SimulationOptions.interleaved_period,
+        "One event in so many of a DATA run is a flat-field one, another a pedestal (11 or more for lstchain).",
+    ),
+    "gains": (
+        click.Choice(["selected", "both"]),
+        SimulationOptions.gains,
+        "Gains of showers: one per pixel, selected by the event builder, or both, for the analysis to select.",
+    ),
     "first_run": (int, SimulationOptions.first_run, "Number of the DRS4 run; the others follow."),
     "time_calibration": (
         click.Choice(["truth", "run"]),
