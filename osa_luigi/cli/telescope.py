@@ -20,7 +20,11 @@ SIZES: dict[str, tuple[Any, Any, str]] = {
     "seed": (int, SimulationOptions.seed, "Of everything random: the same options give the same events."),
     "format": (str, SimulationOptions.format, "Raw data format."),
     "drs4_events": (int, SimulationOptions.drs4_events, "Events of the DRS4 run (1,000 or more for lstchain)."),
-    "pedcal_events": (int, SimulationOptions.pedcal_events, "Events of the PEDCALIB run (256 or more for lstchain)."),
+    "pedcal_events": (
+        int,
+        SimulationOptions.pedcal_events,
+        "Events of the PEDCALIB run (512 or more for its time calibration).",
+    ),
     "data_runs": (int, SimulationOptions.data_runs, "DATA runs."),
     "subruns": (int, SimulationOptions.subruns, "Subruns of each DATA run."),
     "events": (int, SimulationOptions.events, "Events of each subrun."),

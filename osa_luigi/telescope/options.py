@@ -44,8 +44,8 @@ class SimulationOptions:
     drs4_events
         Events of the DRS4 run. Below 500 lstchain does not recognise the run's type, below 1,000 its plot fails.
     pedcal_events
-        Events of the PEDCALIB run, half flat-field and half pedestal. Below 256 they do not fill the 128 bins of
-        the time calibration.
+        Events of the PEDCALIB run, half flat-field and half pedestal. Below 512 some pixels lack a bin of the
+        time calibration: every bin gets one pulse from 256 on, but lstchain leaves out those below 200 ADC counts.
     data_runs, subruns, events
         Number of DATA runs, of subruns in each, and of events in each subrun.
     interleaved_period
