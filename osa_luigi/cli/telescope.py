@@ -20,10 +20,24 @@ SIZES: dict[str, tuple[Any, Any, str]] = {
     "seed": (int, SimulationOptions.seed, "Of everything random: the same options give the same events."),
     "format": (str, SimulationOptions.format, "Raw data format."),
     "drs4_events": (int, SimulationOptions.drs4_events, "Events of the DRS4 run (1,000 or more for lstchain)."),
-    "pedcal_events": (int, SimulationOptions.pedcal_events, "Events of the PEDCALIB run (256 or more for lstchain)."),
+    "pedcal_events": (
+        int,
+        SimulationOptions.pedcal_events,
+        "Events of the PEDCALIB run (512 or more for its time calibration).",
+    ),
     "data_runs": (int, SimulationOptions.data_runs, "DATA runs."),
     "subruns": (int, SimulationOptions.subruns, "Subruns of each DATA run."),
     "events": (int, SimulationOptions.events, "Events of each subrun."),
+    "interleaved_period": (
+        int,
+        SimulationOptions.interleaved_period,
+        "One event in so many of a DATA run is a flat-field one, another a pedestal (11 or more for lstchain).",
+    ),
+    "gains": (
+        click.Choice(["selected", "both"]),
+        SimulationOptions.gains,
+        "Gains of showers: one per pixel, selected by the event builder, or both, for the analysis to select.",
+    ),
     "first_run": (int, SimulationOptions.first_run, "Number of the DRS4 run; the others follow."),
     "time_calibration": (
         click.Choice(["truth", "run"]),

@@ -12,11 +12,12 @@ from osa_luigi.config.frozen import FrozenMapping
 from osa_luigi.config.model import LocalExecutor, Procedure, Site
 from osa_luigi.config.paths import not_a_folder, not_writable
 from osa_luigi.config.problems import Key, suggestion
-from osa_luigi.config.schema import STEPS
+from osa_luigi.config.schema import STANDARD_CONFIG, STEPS
 from osa_luigi.config.validate import Checked
 
 CLEANINGS = ("tailcut", "tailcuts_clean_with_pedestal_threshold")
 THRESHOLDS = ("picture_thresh", "boundary_thresh")
+IDLE = "has no effect where tailcuts.source is per_run"
 
 
 def check_resources(main: Checked, steps: Iterable[str]) -> None:
@@ -119,7 +120,14 @@ def check_together(procedure: Checked) -> None:
         ),
         (_unmerged_dl2(procedure), ("merge", "dl1"), "must be true where dl2.enabled is: DL2 is made of merged files"),
         (_blind_longterm(procedure), ("longterm", "enabled"), "needs datacheck.enabled: true (or set it to false)"),
-        (_idle_tailcuts(procedure), ("dl1ab", "tailcuts"), "has no effect where tailcuts.source is per_run"),
+        (_idle_tailcuts(procedure), ("dl1ab", "tailcuts"), IDLE),
+        (_idle_overrides(procedure), ("dl1ab", "overrides"), f"{IDLE}: lstchain takes the found levels only"),
+        (_idle_config(procedure), ("dl1ab", "config"), f"{IDLE}: lstchain adds its standard to the found levels"),
+        (
+            _per_run(procedure) and not procedure.get("dl1ab", "pedestal_cleaning"),
+            ("dl1ab", "pedestal_cleaning"),
+            "must be true where tailcuts.source is per_run: only levels for it are found",
+        ),
     ):
         if broken and procedure.good(*key):
             procedure.report(key, text)
@@ -145,10 +153,21 @@ def _blind_longterm(procedure: Checked) -> bool:
     return procedure.get("longterm", "enabled") and not procedure.get("datacheck", "enabled")
 
 
+def _per_run(procedure: Checked) -> bool:
+    return bool(procedure.get("tailcuts", "source") == "per_run")
+
+
 def _idle_tailcuts(procedure: Checked) -> bool:
     short = procedure.get("dl1ab", "tailcuts") or {}
-    per_run = procedure.get("tailcuts", "source") == "per_run"
-    return per_run and any(value is not None for value in short.values())
+    return _per_run(procedure) and any(value is not None for value in short.values())
+
+
+def _idle_overrides(procedure: Checked) -> bool:
+    return _per_run(procedure) and bool(procedure.get("dl1ab", "overrides"))
+
+
+def _idle_config(procedure: Checked) -> bool:
+    return _per_run(procedure) and procedure.get("dl1ab", "config") != STANDARD_CONFIG
 
 
 def _check_tailcuts_twice(procedure: Checked) -> None:

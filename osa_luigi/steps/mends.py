@@ -6,7 +6,13 @@ supported versions of lstchain, delete it.
 
 from __future__ import annotations
 
+import logging
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 
@@ -147,3 +153,53 @@ def _refuses_empty(tool: Any) -> bool:
     except Exception:  # astropy's TableMergeError, which is not public
         return True
     return False
+
+
+def tailcuts() -> None:
+    """lstchain 0.12: no cleaning levels for a run of one subrun, or with one that has enough interleaved events.
+
+    A subrun is left out unless its distance from the median of all is below five median absolute deviations. Of a single one both
+    are 0, and 0/0 is below nothing. With any other deviation of a single value its distance is 0, as it should be.
+    """
+    from lstchain.image import cleaning as tool
+
+    if _keeps_one(tool):
+        return
+    deviation = tool.median_abs_deviation
+
+    def median_abs_deviation(values: Any, *args: Any, **kwargs: Any) -> Any:
+        return 1.0 if len(values) == 1 else deviation(values, *args, **kwargs)
+
+    tool.median_abs_deviation = median_abs_deviation
+
+
+def _keeps_one(tool: Any) -> bool:
+    """Whether cleaning levels are found in a single subrun, tried on one with a hundred pedestal events and charges made up."""
+    import numpy as np
+
+    events, pixels = 100, 1855
+    content = {
+        tool.dl1_params_lstcam_key: {
+            "event_type": SimpleNamespace(data=np.full(events, tool.EventType.SKY_PEDESTAL.value))
+        },
+        tool.dl1_images_lstcam_key: {"image": np.tile(np.linspace(3.0, 4.0, pixels), (events, 1))},
+        tool.dl1_params_tel_mon_cal_key: {"unusable_pixels": np.zeros((1, 2, pixels), dtype=bool)},
+    }
+    with _replaced(tool, read_table=lambda _, key: content[key], glob=SimpleNamespace(glob=lambda _: ["subrun"])):
+        levels = tool.find_tailcuts(Path(), 1)[-1]
+    return levels is not None
+
+
+@contextmanager
+def _replaced(tool: Any, **names: Any) -> Iterator[None]:
+    """Other things by these names in a module, which keeps silent meanwhile."""
+    before = {name: getattr(tool, name) for name in names}
+    vars(tool).update(names)
+    logging.disable()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+        vars(tool).update(before)

@@ -21,7 +21,9 @@ class Tailcuts(Step):
     """Picture and boundary thresholds from the pedestal charges of a run, and the NSB that the simulation lacks."""
 
     name: ClassVar[str] = "tailcuts"
-    tool: ClassVar[Tool] = Tool("lstchain_find_tailcuts", "lstchain.scripts.lstchain_find_tailcuts:main")
+    tool: ClassVar[Tool] = Tool(
+        "lstchain_find_tailcuts", "lstchain.scripts.lstchain_find_tailcuts:main", "osa_luigi.steps.mends:tailcuts"
+    )
 
     @classmethod
     def call(cls, *, unit: str, dl1: Sequence[Input], **common: Unpack[making.Common]) -> StepCall:

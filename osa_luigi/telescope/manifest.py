@@ -19,6 +19,10 @@ NOT_IN_IDENTITY = ("base", "date", "processes")
 
 Entry = dict[str, Any]
 
+DEFAULTS: Entry = {
+    field.name: field.default for field in dataclasses.fields(SimulationOptions) if field.name not in NOT_IN_IDENTITY
+}
+
 
 def identity(options: SimulationOptions) -> Entry:
     """What decides a night's data, as JSON."""
@@ -71,7 +75,8 @@ class Manifest:
         return all(path.is_file() and path.stat().st_size == size for path, size in files)
 
     def _refuse_other_options(self, options: SimulationOptions, entry: Entry) -> None:
-        asked, found = identity(options), entry["options"]
+        # Before an option existed, what is its default was all there was.
+        asked, found = identity(options), DEFAULTS | entry["options"]
         differences = [
             f"{name} is {found.get(name)!r} there, {asked.get(name)!r} was asked for"
             for name in sorted(asked | found)

@@ -44,10 +44,16 @@ class SimulationOptions:
     drs4_events
         Events of the DRS4 run. Below 500 lstchain does not recognise the run's type, below 1,000 its plot fails.
     pedcal_events
-        Events of the PEDCALIB run, half flat-field and half pedestal. Below 256 they do not fill the 128 bins of
-        the time calibration.
+        Events of the PEDCALIB run, half flat-field and half pedestal. Below 512 some pixels lack a bin of the
+        time calibration: every bin gets one pulse from 256 on, but lstchain leaves out those below 200 ADC counts.
     data_runs, subruns, events
         Number of DATA runs, of subruns in each, and of events in each subrun.
+    interleaved_period
+        One event in so many of a DATA run is a flat-field one, another a pedestal. With less than 11 and 500 events in a
+        subrun, lstchain takes the run for PEDCALIB. It finds cleaning levels in subruns with 100 pedestals and more.
+    gains
+        Of the showers. ``"selected"``: the event builder keeps one per pixel; ``"both"``: it keeps both, for the analysis to
+        select. Calibration events always have both.
     first_run
         Number of the DRS4 run; PEDCALIB and DATA follow.
     time_calibration
@@ -72,6 +78,8 @@ class SimulationOptions:
     data_runs: int = 2
     subruns: int = 3
     events: int = 200
+    interleaved_period: int = 20
+    gains: Literal["selected", "both"] = "selected"
     first_run: int = 2001
     time_calibration: Literal["truth", "run"] = "truth"
     mc_events: int = 1500
@@ -89,6 +97,7 @@ class SimulationOptions:
             "data_runs": 0,
             "subruns": 1,
             "events": N_STREAMS,
+            "interleaved_period": 3,
             "first_run": 1,
             "mc_events": 50,
             "trees": 1,
@@ -102,6 +111,8 @@ class SimulationOptions:
             problems.append(f"processes is {self.processes}, must be 1 or more")
         if self.time_calibration not in ("truth", "run"):
             problems.append(f"time_calibration is {self.time_calibration!r}, must be 'truth' or 'run'")
+        if self.gains not in ("selected", "both"):
+            problems.append(f"gains is {self.gains!r}, must be 'selected' or 'both'")
         if self.last_run > 99_999:
             problems.append(f"the last run would be {self.last_run}: run numbers have five digits")
         if problems:

@@ -135,7 +135,19 @@ def plan_night(options: SimulationOptions) -> NightPlan:
     for run_id, (run_type, subruns, events) in enumerate(_shapes(options), start=options.first_run):
         place = position_in_camera(source, start)
         start_tai = round(start.unix_tai)
-        runs.append(RunPlan(options.seed, run_id, run_type, subruns, events, start_tai, place))
+        runs.append(
+            RunPlan(
+                seed=options.seed,
+                run_id=run_id,
+                run_type=run_type,
+                subruns=subruns,
+                events=events,
+                start_tai=start_tai,
+                source=place,
+                interleaved_period=options.interleaved_period,
+                both_gains=options.gains == "both",
+            )
+        )
         start = start + TimeDelta(math.ceil(run_duration(runs[-1])) + BREAK, format="sec")
     margin = TimeDelta(BREAK, format="sec")
     pointing = Pointing(*pointing_at(source, begin + (start - begin) / 2))

@@ -122,13 +122,14 @@ def _camera_configuration(plan: RunPlan, camera: Camera) -> Any:
         calibration_algorithm_id=0,
         pixel_id_map=numpy_to_any_array(camera.pixel_id_map),
         module_id_map=numpy_to_any_array(np.arange(N_MODULES, dtype=np.uint16)),
-        debug=_debug_configuration(plan.run_type),
+        debug=_debug_configuration(plan),
     )
 
 
-def _debug_configuration(run_type: RunType) -> Any:
-    """What the event builder does to the events of each trigger type. It selects gains in DATA runs only."""
-    showers = CORRECTIONS | EVBPreprocessingFlag.GAIN_SELECTION if run_type is RunType.DATA else CORRECTIONS
+def _debug_configuration(plan: RunPlan) -> Any:
+    """What the event builder does to the events of each trigger type. It selects gains in DATA runs only, if at all."""
+    selects = plan.run_type is RunType.DATA and not plan.both_gains
+    showers = CORRECTIONS | EVBPreprocessingFlag.GAIN_SELECTION if selects else CORRECTIONS
     actions = {
         TriggerBits.MONO: showers,
         TriggerBits.CALIBRATION: CORRECTIONS,

@@ -20,9 +20,6 @@ DEAD_TIME = 7_000
 """ns between two events at least."""
 RATE = {RunType.DRS4: 300.0, RunType.PEDCALIB: 100.0, RunType.DATA: 40.0}
 """Events per second. Real data come at 10 kHz; fewer of ours would be too short for an analysis."""
-INTERLEAVED_PERIOD = 20
-"""One event in so many of a DATA run is a flat-field one, another a pedestal. Less than 10 % pedestals, or lstchain
-takes the run for PEDCALIB."""
 DRS4_STEP = 27
 """By how many cells the ring moves from event to event of a DRS4 run: 1,000 events then reach every cell."""
 FLATFIELD_STEP = 8
@@ -58,6 +55,10 @@ class RunPlan:
     """s since 1970-01-01 TAI."""
     source: tuple[float, float]
     """The source in the camera, m."""
+    interleaved_period: int
+    """One event in so many of a DATA run is a flat-field one, another a pedestal."""
+    both_gains: bool
+    """Whether the event builder keeps both gains of showers, too."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def run_schedule(plan: RunPlan) -> Schedule:
     rng = random_stream(plan.seed, Purpose.SCHEDULE, plan.run_id)
     count = plan.subruns * plan.events
     gaps = rng.exponential(1e9 / RATE[plan.run_type], count).astype(np.int64) + DEAD_TIME
-    kind = _kinds(rng, plan.run_type, count)
+    kind = _kinds(rng, plan, count)
     return Schedule(
         event_id=np.arange(1, count + 1),
         elapsed=np.cumsum(gaps),
@@ -102,15 +103,16 @@ def run_duration(plan: RunPlan) -> float:
     return float(run_schedule(plan).elapsed[-1]) * 1e-9
 
 
-def _kinds(rng: np.random.Generator, run_type: RunType, count: int) -> NDArray[np.int64]:
+def _kinds(rng: np.random.Generator, plan: RunPlan, count: int) -> NDArray[np.int64]:
     index = np.arange(count)
-    if run_type is RunType.DRS4:
+    if plan.run_type is RunType.DRS4:
         return np.full(count, EventKind.DARK, np.int64)
-    if run_type is RunType.PEDCALIB:
+    if plan.run_type is RunType.PEDCALIB:
         return np.where(index % 2 == 0, EventKind.FLATFIELD, EventKind.PEDESTAL).astype(np.int64)
     kinds = rng.choice([int(kind) for kind in SHOWER_SHARES], count, p=list(SHOWER_SHARES.values()))
-    kinds[index % INTERLEAVED_PERIOD == INTERLEAVED_PERIOD // 4] = EventKind.FLATFIELD
-    kinds[index % INTERLEAVED_PERIOD == 3 * INTERLEAVED_PERIOD // 4] = EventKind.PEDESTAL
+    phase = index % plan.interleaved_period
+    kinds[phase == plan.interleaved_period // 4] = EventKind.FLATFIELD
+    kinds[phase == 3 * plan.interleaved_period // 4] = EventKind.PEDESTAL
     return kinds.astype(np.int64)
 
 

@@ -78,7 +78,7 @@ def simulated_events(plan: RunPlan, subrun: int, camera: Camera) -> Iterator[tup
             signal,
             first_cells,
             night_sky=plan.run_type is not RunType.DRS4,
-            select_gain=shower is not None,
+            select_gain=shower is not None and not plan.both_gains,
         )
         event = RawEvent(event_id, kind, int(schedule.elapsed[index]), first_cells, readout)
         yield event, true_event((plan.run_id, subrun, event_id), kind, shower, signal)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from osa_luigi.cli.placeholder import PlaceholderNight
+from tests.drills import evidence
 from tests.drills.nights import DAY, ROOT, Site
 from tests.drills.witness import judge, look
 
@@ -66,3 +67,19 @@ def test_the_witness_sees_what_was_executed_again(fake: Site) -> None:
     assert [line.partition(":")[0] for line in verdict.executed_again] == ["dl2.Run02003"] * len(verdict.executed_again)
     assert "dl2.Run02003: generation 1 became 2" in verdict.executed_again
     assert (verdict.lost, verdict.unverified, verdict.left) == ([], [], [])
+
+
+def test_the_evidence_tells_what_was_done_from_what_was_not(night: Site) -> None:
+    """The tiny night: gains selected by the event builder, no Cat-B, the procedure's cleaning levels of 8 and 4 p.e."""
+    production = night.production("tiny")
+    products = evidence.Products(production, look(production).receipts)
+    levels = {"picture_thresh": 8, "boundary_thresh": 4}
+    assert evidence.finished(products).good
+    assert evidence.images(products, cat_b=False).good
+    assert not evidence.images(products, cat_b=True).good
+    assert evidence.cleaning(products, per_run=False, asked={evidence.CLEANING: levels}).good
+    for wrong in ({"picture_thresh": 9}, {"boundary_thresh": 3}):
+        assert not evidence.cleaning(products, per_run=False, asked={evidence.CLEANING: levels | wrong}).good
+    assert not evidence.gains(products, selected=True).good
+    assert not evidence.gains(products, selected=False).good
+    assert evidence.same_charges(products, products).good

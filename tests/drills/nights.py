@@ -23,7 +23,7 @@ KEPT = Path(os.environ.get("OSA_TEST_NIGHT", ROOT / ".test-night"))
 """Where the tiny night is kept between runs: it takes minutes to make and nothing to look at again."""
 
 DAY = date(2024, 11, 15)
-TINY = {
+TINY: dict[str, str | int] = {
     "drs4-events": 500,
     "pedcal-events": 300,
     "data-runs": 1,
@@ -113,20 +113,30 @@ def script(name: str) -> str:
 
 
 def tiny_night() -> Site:
-    """The tiny simulated night, made where it is missing.
+    """The tiny simulated night, made where it is missing."""
+    return kept_night(TINY)
+
+
+def kept_night(options: Mapping[str, str | int]) -> Site:
+    """A simulated night, made where it is missing.
+
+    Parameters
+    ----------
+    options
+        Of ``osa telescope simulate``.
 
     Raises
     ------
     RuntimeError
         It could not be simulated; with what the simulation said.
     """
-    name = hashlib.sha256(repr(sorted(TINY.items())).encode()).hexdigest()[:8]
+    name = hashlib.sha256(repr(sorted(options.items())).encode()).hexdigest()[:8]
     site = Site(KEPT / name)
     site.base.mkdir(parents=True, exist_ok=True)
-    options = [f"--{option}={value}" for option, value in TINY.items()]
-    made = site.osa("telescope", "simulate", f"--base={site.base}", f"--date={DAY}", *options)
+    flags = [f"--{option}={value}" for option, value in options.items()]
+    made = site.osa("telescope", "simulate", f"--base={site.base}", f"--date={DAY}", *flags)
     if made.returncode:
-        raise RuntimeError(f"the tiny night cannot be simulated:\n{made.stdout}")
+        raise RuntimeError(f"the night cannot be simulated:\n{made.stdout}")
     return site
 
 

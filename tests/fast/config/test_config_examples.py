@@ -35,8 +35,8 @@ def test_the_simulated_site(simulated_site: Path) -> None:
     charge = configuration.procedure.calibration.charge
     assert (charge.events_to_skip, charge.sample_size) == (50, 300)
     calculator = configuration.procedure.r0_to_dl1.config["LSTCalibrationCalculator"]
-    assert calculator["PedestalIntegrator"]["sample_size"] == 50
-    assert calculator["FlasherFlatFieldCalculator"]["sample_size"] == 50
+    assert calculator["PedestalIntegrator"]["sample_size"] == 300
+    assert calculator["FlasherFlatFieldCalculator"]["sample_size"] == 300
 
 
 def test_the_simulated_site_without_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:

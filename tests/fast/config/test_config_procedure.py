@@ -109,6 +109,20 @@ def test_the_steps_of_a_procedure(site: SiteOnDisk) -> None:
             "p.yaml:6:19: dl1ab.tailcuts: has no effect where tailcuts.source is per_run",
         ),
         (
+            "tailcuts: {source: per_run}\ndl1ab: {overrides: {dynamic_cleaning: {apply: false}}}\n",
+            "p.yaml:6:20: dl1ab.overrides: has no effect where tailcuts.source is per_run: "
+            "lstchain takes the found levels only",
+        ),
+        (
+            "tailcuts: {source: per_run}\ndl1ab: {config: lstchain:lstchain_mc_config.json}\n",
+            "p.yaml:6:17: dl1ab.config: has no effect where tailcuts.source is per_run: "
+            "lstchain adds its standard to the found levels",
+        ),
+        (
+            "tailcuts: {source: per_run}\ndl1ab: {pedestal_cleaning: false}\n",
+            "p.yaml:6:28: dl1ab.pedestal_cleaning: must be true where tailcuts.source is per_run: only levels for it are found",
+        ),
+        (
             "tailcuts: {source: per-run}\n",
             "p.yaml:5:20: tailcuts.source: must be one of standard, per_run; not 'per-run'",
         ),

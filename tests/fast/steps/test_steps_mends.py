@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from types import SimpleNamespace
 
 import numpy as np
@@ -130,6 +131,45 @@ def test_a_run_of_one_subrun_gets_a_run_wise_datacheck(monkeypatch, merges_one):
     assert merged == [["one.h5"], ["one.h5", "two.h5"]]
 
 
+class Cleaning(SimpleNamespace):
+    """A module like ``lstchain.image.cleaning``: a subrun counts if it is not too far from the median of all."""
+
+    def __init__(self, refuses_one: bool) -> None:
+        super().__init__(
+            dl1_params_lstcam_key="parameters",
+            dl1_images_lstcam_key="images",
+            dl1_params_tel_mon_cal_key="calibration",
+            EventType=SimpleNamespace(SKY_PEDESTAL=SimpleNamespace(value=2)),
+            read_table=None,
+            glob=None,
+            median_abs_deviation=lambda values: np.median(np.abs(values - np.median(values))),
+            smallest=0.0 if refuses_one else 1e-9,
+        )
+
+    def find_tailcuts(self, folder, run):
+        subruns = self.glob.glob(f"{folder}/*{run}*")
+        assert all((self.read_table(one, "parameters")["event_type"].data == 2).sum() == 100 for one in subruns)
+        assert not any(self.read_table(one, "calibration")["unusable_pixels"].any() for one in subruns)
+        charges = np.array([np.median(self.read_table(one, "images")["image"]) for one in subruns])
+        with np.errstate(invalid="ignore"):
+            far = np.abs(charges - np.median(charges)) / max(self.median_abs_deviation(charges), self.smallest)
+        return charges, None, {"picture_thresh": 8} if (far < 5).sum() >= len(charges) / 2 else None
+
+
+@pytest.mark.parametrize("refuses_one", [True, False])
+def test_one_subrun_is_enough_for_cleaning_levels(monkeypatch, refuses_one):
+    tool = Cleaning(refuses_one)
+    fake_module(monkeypatch, "lstchain.image", cleaning=tool)
+    deviation = tool.median_abs_deviation
+    assert mends._keeps_one(tool) is not refuses_one
+    mends.tailcuts()
+    assert mends._keeps_one(tool)
+    assert (tool.median_abs_deviation is deviation) is not refuses_one
+    assert tool.median_abs_deviation(np.array([1.0, 2.0, 9.0])) == 1.0
+    assert (tool.read_table, tool.glob) == (None, None), "the probe puts back what it replaced"
+    assert logging.getLogger().isEnabledFor(logging.ERROR)
+
+
 def fake_module(monkeypatch, name: str, **members: object) -> None:
     """Stand-ins for a package of lstchain, which takes seconds to import."""
     import sys
@@ -142,6 +182,6 @@ def fake_module(monkeypatch, name: str, **members: object) -> None:
 def test_every_mend_that_a_step_names_is_here():
     named = {tool.mend for step in STEPS.values() if (tool := getattr(step, "tool", None)) and tool.mend}
     functions = {mend.rpartition(":")[2] for mend in named}
-    assert functions == {"run_summary", "time_calibration", "run_datacheck", "merge_muons"}
+    assert functions == {"run_summary", "time_calibration", "run_datacheck", "merge_muons", "tailcuts"}
     assert all(mend.startswith("osa_luigi.steps.mends:") for mend in named)
     assert all(callable(getattr(mends, name)) and getattr(mends, name).__doc__ for name in functions)

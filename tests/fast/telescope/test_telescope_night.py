@@ -59,6 +59,17 @@ def test_other_options_in_the_same_place_are_refused(night: SimulatedNight) -> N
         simulate(tiny(night.base, events=16))
 
 
+def test_an_option_that_the_manifest_does_not_know_had_its_default(tmp_path: Path) -> None:
+    simulate(tiny(tmp_path, data_runs=0))
+    manifest = tmp_path / "simulation.json"
+    content = json.loads(manifest.read_text())
+    del content["nights"]["20241115"]["options"]["interleaved_period"]
+    manifest.write_text(json.dumps(content))
+    assert not simulate(tiny(tmp_path, data_runs=0)).fresh
+    with pytest.raises(NightError, match="interleaved_period is 20 there, 11 was asked for"):
+        simulate(tiny(tmp_path, data_runs=0, interleaved_period=11))
+
+
 def test_another_night_with_the_same_runs_is_refused(night: SimulatedNight) -> None:
     with pytest.raises(NightError, match="Choose first_run=2004"):
         simulate(tiny(night.base, date=dt.date(2024, 11, 16)))
@@ -135,8 +146,10 @@ def test_an_unknown_format_names_the_known(tmp_path: Path) -> None:
 
 
 def test_all_impossible_options_are_told_at_once(tmp_path: Path) -> None:
-    with pytest.raises(OsaError, match=r"drs4_events is 1.*subruns is 0.*processes is 0"):
-        tiny(tmp_path, drs4_events=1, subruns=0, processes=0)
+    with pytest.raises(
+        OsaError, match=r"drs4_events is 1.*subruns is 0.*interleaved_period is 2.*processes is 0.*gains"
+    ):
+        tiny(tmp_path, drs4_events=1, subruns=0, interleaved_period=2, processes=0, gains="one")
 
 
 def test_a_damaged_manifest_says_what_to_do(tmp_path: Path) -> None:

@@ -48,8 +48,18 @@ CAMERA = build_camera(seed=1)
 UNIQUE_CELLS = 4096
 
 
-def plan(run_type: RunType, subruns: int, events: int, run_id: int = 2001) -> RunPlan:
-    return RunPlan(1, run_id, run_type, subruns, events, 1_731_718_837, (0.2, 0.0))
+def plan(run_type: RunType, subruns: int, events: int, period: int = 20) -> RunPlan:
+    return RunPlan(
+        seed=1,
+        run_id=2001,
+        run_type=run_type,
+        subruns=subruns,
+        events=events,
+        start_tai=1_731_718_837,
+        source=(0.2, 0.0),
+        interleaved_period=period,
+        both_gains=False,
+    )
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
@@ -73,8 +83,16 @@ def test_subruns_are_parts_of_the_run(subruns: int, events: int, run_type: RunTy
     assert np.all((whole.first_cell >= 0) & (whole.first_cell < UNIQUE_CELLS))
 
 
-def test_lstchain_will_know_the_run_types() -> None:
-    data = run_schedule(plan(RunType.DATA, 1, 500)).kind
+@given(st.integers(3, 60), st.integers(1, 40))
+def test_a_period_has_one_flatfield_event_and_one_pedestal(period: int, periods: int) -> None:
+    kind = run_schedule(plan(RunType.DATA, 1, period * periods, period)).kind
+    assert np.count_nonzero(kind == EventKind.FLATFIELD) == periods
+    assert np.count_nonzero(kind == EventKind.PEDESTAL) == periods
+
+
+@pytest.mark.parametrize("period", [11, 20])
+def test_lstchain_will_know_the_run_types(period: int) -> None:
+    data = run_schedule(plan(RunType.DATA, 1, 500, period)).kind
     assert np.count_nonzero(data == EventKind.PEDESTAL) < 50
     assert np.count_nonzero(data == EventKind.FLATFIELD) > 0
     pedcalib = run_schedule(plan(RunType.PEDCALIB, 1, 500)).kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from ctapipe.containers import EventType
 from ctapipe_io_lst import LSTEventSource
 from ctapipe_io_lst.anyarray_dtypes import CDTS_AFTER_37201_DTYPE, TIB_DTYPE
 from ctapipe_io_lst.constants import TriggerBits
-from telescope_nights import read_raw
+from ctapipe_io_lst.evb_preprocessing import get_processings_for_trigger_bits
+from telescope_nights import read_raw, tiny
 from traitlets.config import Config
 
-from osa_luigi.telescope import RunType, SimulatedNight
+from osa_luigi.night import DataLevel
+from osa_luigi.telescope import RunType, SimulatedNight, simulate
 from osa_luigi.telescope.camera import BASELINE, build_camera
 from osa_luigi.telescope.light import FLATFIELD_LIGHT
 
@@ -83,6 +86,31 @@ def test_showers_have_one_gain_and_calibration_events_both(data: list[list[Any]]
         assert event.num_channels == (1 if shower else 2)
         both = (event.pixel_status & 0b1100) == 0b1100
         assert not both.any() if shower else both.all()
+
+
+def test_showers_may_keep_both_gains(night: SimulatedNight, data: list[list[Any]], tmp_path: Path) -> None:
+    """The same showers as with selected gains: what is stored of them is in the one or in the other gain."""
+    both = simulate(tiny(tmp_path, gains="both"))
+    events = read_raw(both, only_run(both, RunType.DATA), 0)
+    for event, selected in zip(events, data[0], strict=True):
+        assert event.num_channels == 2
+        assert ((event.pixel_status & 0b1100) == 0b1100).all()
+        waveform = event.waveform.reshape(2, 1855, 40)
+        if selected.num_channels == 1:
+            low_gain = (selected.pixel_status & 0b1100) == 0b1000
+            waveform = np.where(low_gain[:, np.newaxis], waveform[1], waveform[0])
+        np.testing.assert_array_equal(waveform.ravel(), selected.waveform)
+
+
+@pytest.mark.parametrize(("gains", "level"), [("selected", DataLevel.GAIN_SELECTED), ("both", DataLevel.RAW)])
+def test_the_state_of_the_data_is_declared(gains: str, level: DataLevel, tmp_path: Path) -> None:
+    """As the run summary takes it: what the event builder does to showers."""
+    from protozfits import File
+
+    night = simulate(tiny(tmp_path, subruns=1, gains=gains))
+    with File(str(night.r0 / f"LST-1.1.Run{only_run(night, RunType.DATA):05d}.0000.fits.fz")) as file:
+        processings = get_processings_for_trigger_bits(file.CameraConfiguration[0])
+    assert DataLevel.of(processings[TriggerBits.MONO].value, in_r0g=False) is level
 
 
 def test_trigger_pattern_of_ucts_and_tib(night: SimulatedNight) -> None:
