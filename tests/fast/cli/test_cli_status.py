@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_nights import DATE, Site
-from conftest import Demo
+from cli_nights import DATE, Demo, Site
 
 from osa_luigi.batch.lease import engine
 from osa_luigi.cli.status import COLUMNS
