@@ -14,6 +14,7 @@ import pytest
 from batch_work import family, finish
 from fakes import NEEDS, fake_call, product
 from fresh import is_running, until
+from quick_pool import quick_pool
 
 from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.local import LOG, LocalExecutor
@@ -28,7 +29,7 @@ UNITS = [f"Run02008.{number:04}" for number in range(8)]
 @pytest.fixture(scope="module")
 def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalExecutor]:
     """One pool for all tests that leave it alive: to start it takes longer than each of them."""
-    executor = LocalExecutor(tmp_path_factory.mktemp("cache"), cores=2, memory_mb=1000)
+    executor = quick_pool(tmp_path_factory.mktemp("cache"), 1000)
     yield executor
     executor.close()
 
