@@ -18,7 +18,7 @@ night: $(VENV)/.installed
 	$(BIN)/osa demo night --base $(BASE)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 8
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

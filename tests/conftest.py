@@ -1,1 +1,42 @@
-"""Makes the checkout importable for all tests: the drills' nights serve the tests of the chain, too."""
+"""Makes the checkout importable for all tests (the drills' nights serve the tests of the chain, too), and shares them out when several
+processes run them: ``pytest -n 2``, as ``make test`` does.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TESTS = Path(__file__).parent
+FIRST = ("fast/tasks", "fast/telescope", "fast/cli", "fast/runner")
+"""What takes longest comes first, so that all processes end at about the same time; the chain, with the fast tests done, last."""
+
+TOGETHER = ("tests/fast/tasks/", "tests/fast/telescope/", "tests/fast/cli/", "tests/slurm/", "tests/chain/")
+"""Folders that one process runs: each shares nights, or a cluster, that are made once."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The same order in one process and in several."""
+    items.sort(key=lambda item: _rank(os.path.relpath(item.path, TESTS)))
+
+
+def _rank(path: str) -> int:
+    if path.startswith("chain/"):
+        return len(FIRST) + 1
+    return next((rank for rank, folder in enumerate(FIRST) if path.startswith(f"{folder}/")), len(FIRST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A process takes a file at a time, or a folder whose tests share something expensive."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByRoom(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.partition("::")[0])
+
+    config.option.loadscopereorder = False
+    return ByRoom(config, log)

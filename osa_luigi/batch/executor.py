@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from osa_luigi.batch.job import Event, Job
@@ -15,8 +16,8 @@ class Executor(Protocol):
         """How many jobs are worth handing out at a time."""
         ...
 
-    def submit(self, job: Job) -> None:
-        """Take a job; returns at once."""
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Take jobs that luigi handed out together; returns at once."""
         ...
 
     def poll(self, timeout_s: float) -> list[Event]:

@@ -28,6 +28,13 @@ class Job:
         Names of riders (``<step>.<unit>``) of other jobs that must have ended, well or not, before this job starts.
     priority
         Higher first.
+    engine
+        Root of the production whose engine asks for it: that of the night being made, also where the products belong to another one
+        (an earlier night's calibration). Nothing: `production`.
+    group
+        Jobs of one group make one array on a cluster: ``Run02008.dl1``.
+    index
+        The array index that a person would look for, such as the subrun's number.
     """
 
     name: str
@@ -36,6 +43,9 @@ class Job:
     riders: tuple[StepCall, ...] = ()
     after: tuple[str, ...] = ()
     priority: float = 0
+    engine: Path | None = None
+    group: str = ""
+    index: int | None = None
 
     @property
     def needs(self) -> Needs:
@@ -55,6 +65,9 @@ class Job:
             "riders": [call.as_json() for call in self.riders],
             "after": list(self.after),
             "priority": self.priority,
+            "engine": str(self.engine) if self.engine else None,
+            "group": self.group,
+            "index": self.index,
         }
 
     @classmethod
@@ -67,6 +80,9 @@ class Job:
             riders=tuple(StepCall.from_json(call) for call in data["riders"]),
             after=tuple(data["after"]),
             priority=data["priority"],
+            engine=Path(data["engine"]) if data["engine"] else None,
+            group=data["group"],
+            index=data["index"],
         )
 
 
@@ -80,7 +96,7 @@ class Event:
         Name of the job.
     kind
         ``step`` (a call started), ``made`` (a call ended well), ``failed`` (a call ended badly), then ``done`` or ``given up``
-        for the job as a whole; ``rider failed`` for what came along.
+        for the job as a whole; ``rider failed`` for what came along; ``state``: what a cluster says of the job (``text``).
     call
         ``<step>.<unit>``, where the event is of a call.
     text

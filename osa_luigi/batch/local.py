@@ -8,6 +8,7 @@ import os
 import selectors
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -66,9 +67,10 @@ class LocalExecutor:
         """Enough that a free core never waits for the next hand-out, few enough that luigi's priorities still decide."""
         return 2 * self._cores + 2
 
-    def submit(self, job: Job) -> None:
-        """Queue a job; that the pool has died, the next `poll` says."""
-        self._unsent += json.dumps(job.as_json()).encode() + b"\n"
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Queue jobs; that the pool has died, the next `poll` says."""
+        for job in jobs:
+            self._unsent += json.dumps(job.as_json()).encode() + b"\n"
         self._send()
 
     def poll(self, timeout_s: float) -> list[Event]:

@@ -149,7 +149,7 @@ class OsaWorker(LastingWorker):
             if self._executor is None:
                 self._executor = task.make_executor()
             task.trigger_event(LuigiEvent.START, task)
-            self._executor.submit(task.job())
+            self._executor.submit([task.job()])
         except OsaError as error:
             self._end(task, FAILED, str(error))
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -207,9 +207,9 @@ class Borrowed:
     def capacity(self) -> int:
         return self._pool.capacity
 
-    def submit(self, job: Job) -> None:
-        self._jobs[job.name] = job
-        self._pool.submit(job)
+    def submit(self, jobs: Sequence[Job]) -> None:
+        self._jobs |= {job.name: job for job in jobs}
+        self._pool.submit(jobs)
 
     def poll(self, timeout_s: float) -> list[Event]:
         events = self._pool.poll(timeout_s)

@@ -62,7 +62,7 @@ def be_an_engine(root: Path, calls: tuple[StepCall, ...], cache: Path) -> None:
     """Hand out jobs, and wait to be killed."""
     executor = LocalExecutor(cache, cores=2, memory_mb=1000)
     for call in calls:
-        executor.submit(Job(call.name, root, (call,)))
+        executor.submit([Job(call.name, root, (call,))])
     while True:
         executor.poll(1)
 
@@ -78,7 +78,7 @@ def family(pid: int) -> list[int]:
 def finish(executor: Executor, *jobs: Job) -> list[Event]:
     """Submit jobs; the events of their productions until each is over, and all that rides along."""
     for job in jobs:
-        executor.submit(job)
+        executor.submit([job])
     waiting: list[Any] = [job.name for job in jobs]
     riders = {job.name: [call.name for call in job.riders] for job in jobs}
     events: list[Event] = []

@@ -14,6 +14,7 @@ import pytest
 from batch_work import family, finish
 from fakes import NEEDS, fake_call, product
 from fresh import is_running, until
+from quick_pool import quick_pool
 
 from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.local import LOG, LocalExecutor
@@ -28,7 +29,7 @@ UNITS = [f"Run02008.{number:04}" for number in range(8)]
 @pytest.fixture(scope="module")
 def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalExecutor]:
     """One pool for all tests that leave it alive: to start it takes longer than each of them."""
-    executor = LocalExecutor(tmp_path_factory.mktemp("cache"), cores=2, memory_mb=1000)
+    executor = quick_pool(tmp_path_factory.mktemp("cache"), 1000)
     yield executor
     executor.close()
 
@@ -161,7 +162,7 @@ def test_what_comes_after_riders_waits_until_they_have_ended(executor, productio
     rider = fake_call("datacheck", UNITS[0], duration_s=0.2, fail=["*"] if fails else [])
     subrun = job(production, fake_call(), riders=(rider,))
     later = job(production, fake_call("run_datacheck", "Run02008"), after=(rider.name,), priority=1000)
-    executor.submit(subrun)
+    executor.submit([subrun])
     events: list[Event] = []
     while "done" not in told(events):
         events += executor.poll(60)
@@ -212,7 +213,7 @@ def test_a_job_that_cannot_be_started_does_not_end_the_others(executor, producti
 
 def test_a_job_whose_process_is_killed_is_given_up_and_may_be_tried_again(executor, production):
     hangs = fake_call(hang=["*"])
-    executor.submit(job(production, hangs))
+    executor.submit([job(production, hangs)])
     until(lambda: list(production.logs(hangs.unit).glob("*")), "the tool runs")
     (tool,) = production.scratch.iterdir()
     os.kill(int(tool.name.split("-")[-2]), signal.SIGKILL)
@@ -243,12 +244,12 @@ def test_a_pool_that_was_killed_is_an_error_that_names_its_log_and_leaves_nothin
     done = job(production, fake_call("dl1ab", UNITS[7]))
     finish(executor, done)
     for one in hanging(production):
-        executor.submit(one)
+        executor.submit([one])
     until(lambda: executor.poll(0.01) is not None and len(list(production.scratch.glob("*"))) == 2, "both work")
     running = until(lambda: len(found := family(pool_pid(executor))) == 4 and found, "two jobs and two tools")
     executor._process.kill()
     until(lambda: not any(map(is_running, running)), "all are gone")
-    executor.submit(done)
+    executor.submit([done])
     with pytest.raises(ExecutorError) as caught:  # noqa: PT012 (what it said last comes first)
         while True:
             executor.poll(60)
@@ -263,7 +264,7 @@ def test_a_pool_that_was_killed_is_an_error_that_names_its_log_and_leaves_nothin
 def test_closing_ends_the_pool_and_all_that_it_runs(production, tmp_path):
     executor = LocalExecutor(tmp_path / "cache", cores=2, memory_mb=1000)
     for one in hanging(production):
-        executor.submit(one)
+        executor.submit([one])
     running = until(lambda: len(found := family(pool_pid(executor))) == 4 and found, "two jobs and two tools")
     executor.close()
     assert not is_running(pool_pid(executor))

@@ -6,7 +6,7 @@ import inspect
 import logging
 import queue
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import luigi
@@ -39,8 +39,8 @@ class Hands:
         self.closed = 0
         self._ends = ends or {}
 
-    def submit(self, job: Job) -> None:
-        self.jobs.append(job)
+    def submit(self, jobs: Sequence[Job]) -> None:
+        self.jobs += jobs
 
     def poll(self, timeout_s: float) -> list[Event]:
         waiting = self.jobs[len(self.told) :]

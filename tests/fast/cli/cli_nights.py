@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from click.testing import CliRunner, Result
 
@@ -66,9 +67,10 @@ class Site:
         return Production(self.base / "running_analysis" / "20241115" / name)
 
     def osa(self, *arguments: str, code: int = 0) -> Result:
-        """``osa`` in this process; its exit code is checked."""
+        """``osa`` in this process, whose environment stays as it was; its exit code is checked."""
         given = {"OSA_CONFIG": str(self.config), "OSA_BASE": str(self.base)}
-        result = CliRunner().invoke(app, list(arguments), env=given)
+        with mock.patch.dict(os.environ, given):
+            result = CliRunner().invoke(app, list(arguments))
         assert result.exit_code == code, (result.exit_code, result.output, result.exception)
         return result
 
@@ -93,3 +95,18 @@ class Site:
         out, err = running.communicate(timeout=100)
         assert running.returncode == code, (running.returncode, out, err)
         return out, err
+
+
+@dataclass
+class Demo:
+    """A site after ``osa demo night``, and what that said."""
+
+    site: Site
+    out: str
+    err: str
+    while_running: object = None
+
+
+def demo_arguments(site: Site, procedure: str) -> list[str]:
+    sizes = ["--data-runs", str(site.data_runs), "--subruns", str(site.subruns)]
+    return ["demo", "night", "--base", str(site.base), "--procedure", procedure, *sizes]

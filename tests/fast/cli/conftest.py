@@ -5,11 +5,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cli_nights import FAKE, Site
+from cli_nights import FAKE, Demo, Site, demo_arguments
 
 STUCK = {
     **FAKE,
@@ -31,21 +30,6 @@ def site(tmp_path: Path) -> Site:
     site.configure()
     site.observe()
     return site
-
-
-@dataclass
-class Demo:
-    """A site after ``osa demo night``, and what that said."""
-
-    site: Site
-    out: str
-    err: str
-    while_running: object = None
-
-
-def demo_arguments(site: Site, procedure: str) -> list[str]:
-    sizes = ["--data-runs", str(site.data_runs), "--subruns", str(site.subruns)]
-    return ["demo", "night", "--base", str(site.base), "--procedure", procedure, *sizes]
 
 
 @pytest.fixture(scope="session")

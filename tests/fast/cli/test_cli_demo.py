@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Demo, demo_arguments
+from cli_nights import Demo, demo_arguments
 from rich.console import Console
 
 from osa_luigi.cli.demo import show

@@ -6,8 +6,7 @@ import json
 import shutil
 from typing import Any
 
-from cli_nights import DATE, DAY, FAKE, Site
-from conftest import Demo
+from cli_nights import DATE, DAY, FAKE, Demo, Site
 
 from osa_luigi.cli.placeholder import PlaceholderNight
 

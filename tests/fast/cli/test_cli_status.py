@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_nights import DATE, Site
-from conftest import Demo
+from cli_nights import DATE, Demo, Site
 
 from osa_luigi.batch.lease import engine
 from osa_luigi.cli.status import COLUMNS
@@ -104,7 +103,7 @@ def test_a_production_id_chooses_its_procedure(stopped: Demo) -> None:
     )
 
 
-@pytest.mark.parametrize(("attempt", "live"), [(os.getpid(), True), (2**22 + 1, False)])
+@pytest.mark.parametrize(("attempt", "live"), [(os.getpid(), True), (2**22 + 1, False)], ids=["runs", "has ended"])
 def test_live_attempts_are_those_whose_process_lives(site: Site, attempt: int, live: bool) -> None:
     production = site.production()
     (production.scratch / f"dl1ab.Run02003.0001.20241115T200000-{host()}-{attempt}-abc123").mkdir(parents=True)

@@ -7,8 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cli_nights import DATE, Site
-from conftest import Demo
+from cli_nights import DATE, Demo, Site
 
 from osa_luigi.steps.catalogue import STEPS
 

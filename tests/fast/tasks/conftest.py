@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fake_nights import Borrowed, FakeSite, run_night
+from quick_pool import quick_pool
 
 from osa_luigi.batch.local import LocalExecutor
 
@@ -23,7 +24,7 @@ def fake_site(tmp_path: Path) -> FakeSite:
 @pytest.fixture(scope="session")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalExecutor]:
     """The local executor's process."""
-    executor = LocalExecutor(tmp_path_factory.mktemp("cache"), cores=2, memory_mb=1_000_000)
+    executor = quick_pool(tmp_path_factory.mktemp("cache"), 1_000_000)
     yield executor
     executor.close()
 

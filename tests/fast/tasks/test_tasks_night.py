@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fake_nights import DAY, RUNS, FakeSite, new_process, run_night
 from luigi.execution_summary import LuigiStatusCode
+from quick_pool import quick_pool
 
 from osa_luigi.batch.job import Event
 from osa_luigi.batch.local import LocalExecutor
@@ -148,7 +149,7 @@ def test_what_a_run_lacks_stops_that_run_and_never_the_night(
     assert not list(fake_site.production().root.glob("*Run02005*"))
 
     # As the same command typed again: with a pool of its own, which has not seen them fail.
-    monkeypatch.setattr("osa_luigi.tasks.night.executor", lambda _: LocalExecutor(tmp_path / "cache", 2, 1_000_000))
+    monkeypatch.setattr("osa_luigi.tasks.night.executor", lambda _: quick_pool(tmp_path / "cache", 1_000_000))
     fake_site.set(fake={"fail": [], "die": [], "corrupt": []})
     assert run_night(fake_site).status is LuigiStatusCode.SUCCESS
     again = fake_site.made()
