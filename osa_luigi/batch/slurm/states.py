@@ -1,0 +1,141 @@
+"""What SLURM's states and reasons mean to us: tables, so that every one of them is a decision that a test can name.
+
+Seen on SLURM 22.05 and in its manuals (squeue, "JOB STATE CODES" and "JOB REASON CODES").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Standing(StrEnum):
+    """How an element stands on the cluster."""
+
+    WAITING = "waiting"
+    LIVE = "live"
+    GOOD = "good"
+    BAD = "bad"
+
+    @property
+    def ended(self) -> bool:
+        """Whether SLURM will do nothing more with it."""
+        return self in (Standing.GOOD, Standing.BAD)
+
+
+class Cause(StrEnum):
+    """Why a job ended without its products; each has a rule in the configuration."""
+
+    TOOL = "tool"
+    """The tool failed, or its products did not pass: it would again."""
+    MEMORY = "memory"
+    TIME = "time"
+    NODE = "node"
+    """The node failed, or could not start."""
+    PREEMPTED = "preempted"
+    KILLED = "killed"
+    """Ended by a signal that nobody explains."""
+    LAUNCH = "launch"
+    """It never came to run our program."""
+    VANISHED = "vanished"
+    """SLURM does not know it any more, and it left neither record nor products."""
+    CANCELLED = "cancelled"
+    DEADLINE = "deadline"
+    REFUSED = "refused"
+    """sbatch said no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a state means: how the element stands, and if badly, why."""
+
+    standing: Standing
+    cause: Cause | None = None
+
+
+_WAITING = Meaning(Standing.WAITING)
+_LIVE = Meaning(Standing.LIVE)
+
+
+def _bad(cause: Cause) -> Meaning:
+    return Meaning(Standing.BAD, cause)
+
+
+STATES: Mapping[str, Meaning] = {
+    "PENDING": _WAITING,
+    "CONFIGURING": _WAITING,
+    "REQUEUED": _WAITING,
+    "REQUEUE_FED": _WAITING,
+    "REQUEUE_HOLD": _WAITING,
+    "RESV_DEL_HOLD": _WAITING,
+    "SPECIAL_EXIT": _WAITING,
+    "POWER_UP_NODE": _WAITING,
+    "RUNNING": _LIVE,
+    "COMPLETING": _LIVE,
+    "SUSPENDED": _LIVE,
+    "STOPPED": _LIVE,
+    "SIGNALING": _LIVE,
+    "STAGE_OUT": _LIVE,
+    "RESIZING": _LIVE,
+    "UPDATE_DB": _LIVE,
+    "COMPLETED": Meaning(Standing.GOOD),
+    "FAILED": _bad(Cause.KILLED),
+    "TIMEOUT": _bad(Cause.TIME),
+    "OUT_OF_MEMORY": _bad(Cause.MEMORY),
+    "CANCELLED": _bad(Cause.CANCELLED),
+    "DEADLINE": _bad(Cause.DEADLINE),
+    "BOOT_FAIL": _bad(Cause.NODE),
+    "NODE_FAIL": _bad(Cause.NODE),
+    "LAUNCH_FAILED": _bad(Cause.LAUNCH),
+    "RECONFIG_FAIL": _bad(Cause.NODE),
+    "PREEMPTED": _bad(Cause.PREEMPTED),
+    "REVOKED": _bad(Cause.NODE),
+}
+"""Every state of SLURM's."""
+
+LAUNCH_CODE = 53
+"""Exit "code" 0:53 of a job whose folder or output file could not be had: nothing of ours ran."""
+
+
+def meaning(state: str, signal: int = 0) -> Meaning:
+    """What a state means; one that we do not know is taken for live: nothing is done because of a word."""
+    if state == "FAILED" and signal == LAUNCH_CODE:
+        return _bad(Cause.LAUNCH)
+    return STATES.get(state, _LIVE)
+
+
+REQUEUED_AFTER = (Cause.NODE, Cause.PREEMPTED)
+"""Ends after which SLURM may still requeue the element by itself: believed only once the queue no longer holds it."""
+
+STUCK: Mapping[str, str] = {
+    "JobHeldUser": "it is held: `scontrol release {id}`, or `osa cancel` it",
+    "JobHeldAdmin": "an administrator of the cluster holds it: ask there",
+    "JobHoldMaxRequeue": "requeued too often and held: look at the node, then `scontrol release {id}`",
+    "launch failed requeued held": "it could not be started on its node and is held: look at the node, then `scontrol release {id}`",
+    "DependencyNeverSatisfied": "it waits for a job that failed: `scancel {id}`, the engine submits it again",
+    "PartitionConfig": "the partition cannot run it as asked: compare executor.slurm and resources with `scontrol show partition`",
+    "PartitionDown": "the partition is down: ask the cluster's administrators",
+    "PartitionInactive": "the partition is inactive: ask the cluster's administrators",
+    "PartitionNodeLimit": "it asks for more nodes than the partition allows: see executor.slurm.extra",
+    "PartitionTimeLimit": "it asks for more time than the partition allows: lower resources.*.time_limit_minutes, or choose another partition",
+    "BadConstraints": "no node satisfies what it asks for: see executor.slurm.extra and resources",
+    "ReqNodeNotAvail": "the nodes it asks for are not available (a reservation, or down)",
+    "AccountNotAllowed": "the account may not use the partition: see executor.slurm.account",
+    "QOSNotAllowed": "the QOS may not be used there: see executor.slurm.qos",
+    "InvalidAccount": "SLURM does not know the account: see executor.slurm.account",
+    "InvalidQOS": "SLURM does not know the QOS: see executor.slurm.qos",
+    "AssocMaxMemPerJob": "it asks for more memory than the account may have: lower resources.*.memory_mb",
+    "AssocMaxWallDurationPerJobLimit": "it asks for more time than the account may have: lower resources.*.time_limit_minutes",
+    "QOSMaxMemoryPerJob": "it asks for more memory than the QOS allows: lower resources.*.memory_mb",
+    "QOSMaxWallDurationPerJobLimit": "it asks for more time than the QOS allows: lower resources.*.time_limit_minutes",
+    "MaxMemPerLimit": "it asks for more memory than a node may give: lower resources.*.memory_mb",
+}
+"""Reasons for which a waiting element needs a person, and what that person does next."""
+
+
+def stuck(state: str, reason: str) -> str:
+    """Why an element will not start by itself and what to do; empty if it will, sooner or later."""
+    if state in ("REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"):
+        return "it is held after a requeue: look at its log, then `scontrol release {id}`"
+    return next((advice for name, advice in STUCK.items() if reason.strip("()").startswith(name)), "")
