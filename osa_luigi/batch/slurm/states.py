@@ -112,13 +112,13 @@ STUCK: Mapping[str, str] = {
     "JobHeldUser": "it is held: `scontrol release {id}`, or `osa cancel` it",
     "JobHeldAdmin": "an administrator of the cluster holds it: ask there",
     "JobHoldMaxRequeue": "requeued too often and held: look at the node, then `scontrol release {id}`",
-    "launch failed requeued held": "it could not be started on its node and is held: look at the node, then `scontrol release {id}`",
+    "launch failed requeued held": "its node could not start it, and it is held: look at the node, then `scontrol release {id}`",
     "DependencyNeverSatisfied": "it waits for a job that failed: `scancel {id}`, the engine submits it again",
     "PartitionConfig": "the partition cannot run it as asked: compare executor.slurm and resources with `scontrol show partition`",
     "PartitionDown": "the partition is down: ask the cluster's administrators",
     "PartitionInactive": "the partition is inactive: ask the cluster's administrators",
     "PartitionNodeLimit": "it asks for more nodes than the partition allows: see executor.slurm.extra",
-    "PartitionTimeLimit": "it asks for more time than the partition allows: lower resources.*.time_limit_minutes, or choose another partition",
+    "PartitionTimeLimit": "more time than the partition allows: lower resources.*.time_limit_minutes, or choose another partition",
     "BadConstraints": "no node satisfies what it asks for: see executor.slurm.extra and resources",
     "ReqNodeNotAvail": "the nodes it asks for are not available (a reservation, or down)",
     "AccountNotAllowed": "the account may not use the partition: see executor.slurm.account",
@@ -139,3 +139,12 @@ def stuck(state: str, reason: str) -> str:
     if state in ("REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"):
         return "it is held after a requeue: look at its log, then `scontrol release {id}`"
     return next((advice for name, advice in STUCK.items() if reason.strip("()").startswith(name)), "")
+
+
+PASSING = ("maxsubmit", "submit limit", "maximum number of jobs", "jobs limit")
+"""Words (lower case) of a refusal that passes by itself: so many jobs at a time and no more."""
+
+
+def passes(refusal: str) -> bool:
+    """Whether sbatch may say yes to the same thing later."""
+    return any(words in refusal.lower() for words in PASSING)

@@ -1,0 +1,230 @@
+"""Carries out what core.py decides: the one place where the SLURM engine meets the world.
+
+Everything that it meets is given from outside (`World`), so that the same code runs in the simulation with a crash at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm.answers import Sighting
+from osa_luigi.batch.slurm.core import decide
+from osa_luigi.batch.slurm.journal import Journal
+from osa_luigi.batch.slurm.model import Command, Event, State, Tell
+from osa_luigi.batch.slurm.policies import Asked
+from osa_luigi.batch.slurm.states import meaning, passes
+from osa_luigi.errors import ExecutorError, NoAccounting, SlurmAway, SlurmRefused
+
+
+class Cluster(Protocol):
+    """SLURM, as far as the engine needs it; errors as `SlurmClient` raises them."""
+
+    def submit(self, array: m.ArrayState) -> int:
+        """Call sbatch."""
+        ...
+
+    def queue(self) -> tuple[float, Mapping[str, Mapping[int, Sighting]]]:
+        """When SLURM was asked (on the engine's clock), and what its queue held: name → index → sighting."""
+        ...
+
+    def find(self, name: str) -> list[Sighting]:
+        """What SLURM, queue and accounting, knows of a name."""
+        ...
+
+    def accounting(self, arrays: Mapping[str, int]) -> Mapping[str, Mapping[int, Sighting]]:
+        """What the accounting knows of arrays."""
+        ...
+
+    def cancel(self, job: int, indices: tuple[int, ...]) -> None:
+        """Call scancel."""
+        ...
+
+
+class Files(Protocol):
+    """What lies in the production: what an array runs, what elements leave, what was made."""
+
+    def prepare(self, array: m.ArrayState, jobs: Mapping[str, m.JobState]) -> None:
+        """Write what the array's elements will read, and the script; before the intent."""
+        ...
+
+    def notes(self, arrays: Iterable[str]) -> list[m.Note]:
+        """Records that came since the last time."""
+        ...
+
+    def made(self, jobs: Iterable[m.JobState]) -> Mapping[str, bool]:
+        """Whether jobs' products are there."""
+        ...
+
+    def forgiven(self) -> list[str]:
+        """Jobs that an operator wants tried again, since the last time."""
+        ...
+
+    def learn(self, stage: str, first: Asked, needed: Asked) -> None:
+        """Remember for the nights to come what a stage needed."""
+        ...
+
+
+class Tenure(Protocol):
+    """The lease."""
+
+    def holds(self) -> bool:
+        """Whether this engine is still the one of the night: read again from the disk."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that the engine meets."""
+
+    cluster: Cluster
+    files: Files
+    journal: Journal
+    tenure: Tenure
+    clock: Callable[[], float]
+    watch: Callable[[Event, tuple[Command, ...]], None] | None = None
+
+
+class LeaseLostError(ExecutorError):
+    """Another engine took the night over: this one must touch nothing any more."""
+
+
+class Engine:
+    """The engine of one night and production."""
+
+    def __init__(self, settings: m.Settings, world: World) -> None:
+        self._world = world
+        self.state = State(settings)
+        self.told: list[Tell] = []
+        self.said: list[str] = []
+        self.trouble = ""
+        self._away = False
+        self._recover()
+
+    def want(self, wishes: Iterable[m.Wish]) -> None:
+        """Take jobs; those that SLURM has already are adopted."""
+        self._hear(m.Wanted(self._now(), tuple(wishes)))
+
+    def submit(self) -> None:
+        """Submit what is ready, and look for what was lost."""
+        self._away = False
+        self._hear(m.Tick(self._now()))
+
+    def look(self) -> None:
+        """One poll: SLURM's queue first, then the records, so that who has ended has left its record."""
+        self._forgive()
+        asked_at, queue = self._queue()
+        notes = self._world.files.notes(self.state.arrays)
+        self._hear(m.Polled(self._now(), tuple(notes), asked_at, queue))
+
+    def is_idle(self) -> bool:
+        """Whether nothing is in flight and nothing waits."""
+        phases = (m.Phase.READY, m.Phase.PLACED)
+        return not self.state.arrays and not any(job.phase in phases for job in self.state.jobs.values())
+
+    def _now(self) -> float:
+        return self._world.clock()
+
+    def _recover(self) -> None:
+        arrays, jobs = self._world.journal.open_arrays()
+        placed = {job.wish.name for job in jobs}
+        given_up = [job for job in self._world.journal.given_up() if job.wish.name not in placed]
+        self._hear(m.Recovered(self._now(), tuple(arrays), (*jobs, *given_up)))
+
+    def _forgive(self) -> None:
+        if names := self._world.files.forgiven():
+            self._world.journal.forgive(names)
+            self._hear(m.Forgiven(self._now(), tuple(names)))
+
+    def _queue(self) -> tuple[float, Mapping[str, Mapping[int, Sighting]] | None]:
+        if not self.state.arrays:
+            return self._now(), None
+        try:
+            answer = self._world.cluster.queue()
+        except SlurmAway as error:
+            self.trouble = str(error)
+            return self._now(), None
+        self.trouble = ""
+        return answer
+
+    def _hear(self, event: Event) -> None:
+        """Decide, and carry out; an answer is decided on before the next command, so that an id is written down at once."""
+        self.state, commands = decide(self.state, event)
+        if self._world.watch:
+            self._world.watch(event, commands)
+        for command in commands:
+            if (answer := self._carry_out(command)) is not None:
+                self._hear(answer)
+
+    def _carry_out(self, command: Command) -> Event | None:
+        journal, state = self._world.journal, self.state
+        match command:
+            case m.Intend(array):
+                self._world.files.prepare(array, state.jobs)
+                journal.intend(array, state.settings.generation, state.jobs)
+            case m.Submit(array):
+                return self._submit(array)
+            case m.Remember(array, job):
+                journal.remember(array, job)
+            case m.Look(array):
+                return self._look_up(array)
+            case m.Account(arrays):
+                return self._account(arrays)
+            case m.Check(jobs):
+                known = [state.jobs[name] for name in jobs]
+                return m.Checked(self._now(), self._world.files.made(known))
+            case m.Cancel(job, indices):
+                self._cancel(job, indices)
+            case m.Close(array, failed, why):
+                journal.close(array, failed, why)
+            case m.GiveUp(job, _, text):
+                journal.give_up(state.jobs[job], text)
+            case m.Learn(stage, first, needed):
+                self._world.files.learn(stage, first, needed)
+            case m.Tell():
+                self.told.append(command)
+            case m.Say(text):
+                self.said.append(text)
+        return None
+
+    def _submit(self, array: str) -> Event:
+        # Read again just before: an engine that slept too long must not submit beside its successor.
+        if not self._world.tenure.holds():
+            raise LeaseLostError("another engine has taken over this night: this one stops and submits nothing more")
+        if self._away:
+            return m.Refused(self._now(), array, "SLURM is away: not submitted yet.", passing=True)
+        try:
+            job = self._world.cluster.submit(self.state.arrays[array])
+        except SlurmRefused as error:
+            return m.Refused(self._now(), array, str(error), passes(str(error)))
+        except SlurmAway as error:
+            self._away = True  # the others of this turn would each wait for as long
+            return m.Unanswered(self._now(), array, str(error))
+        return m.Sent(self._now(), array, job)
+
+    def _look_up(self, array: str) -> Event | None:
+        try:
+            found = self._world.cluster.find(array)
+        except SlurmAway as error:
+            self.trouble = str(error)
+            return None
+        # After a refusal for its size SLURM keeps a record of a job that never was one.
+        real = [seen for seen in found if not (meaning(seen.state).standing.ended and seen.reason == "BadConstraints")]
+        return m.Looked(self._now(), array, tuple(sorted({seen.job for seen in real})))
+
+    def _account(self, arrays: Mapping[str, int]) -> Event | None:
+        try:
+            return m.Accounted(self._now(), self._world.cluster.accounting(arrays))
+        except NoAccounting:
+            return m.Accounted(self._now(), {})
+        except SlurmAway as error:
+            self.trouble = str(error)
+            return None
+
+    def _cancel(self, job: int, indices: tuple[int, ...]) -> None:
+        try:
+            self._world.cluster.cancel(job, indices)
+        except (SlurmAway, SlurmRefused) as error:
+            self.said.append(f"scancel {job}: {error}")

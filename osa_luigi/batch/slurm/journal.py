@@ -1,0 +1,186 @@
+"""What the engine writes down, so that any later engine of the night knows what SLURM has of it.
+
+One folder for each array, ``.osa/engine/arrays/<name>/``, whose files are each written whole or not at all:
+
+    intent.json      what the array stands for; durable before sbatch is called
+    submitted.json   the id that SLURM gave it
+    closed.json      nothing more is expected of it; what its jobs failed of
+    records/, out/   what its elements left (records.py)
+
+and beside them ``given_up/`` (a file for each job that is not tried again), ``learned.jsonl``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from typing import Any, Protocol
+
+from osa_luigi.batch.slurm.model import ArrayState, Element, JobState, Link, Phase, Wish
+from osa_luigi.batch.slurm.policies import Asked, Failure
+from osa_luigi.batch.slurm.states import Cause
+from osa_luigi.products.identity import digest
+
+FORMAT = 1
+
+
+class Store(Protocol):
+    """Where the journal lies: files under one folder, named by relative paths."""
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file durably, whole or not at all."""
+        ...
+
+    def read(self, path: str) -> str:
+        """A file's text; `FileNotFoundError` if there is none."""
+        ...
+
+    def names(self, folder: str) -> list[str]:
+        """What a folder holds; nothing if there is none."""
+        ...
+
+    def remove(self, path: str) -> None:
+        """Remove a file, if it is there."""
+        ...
+
+
+class Journal:
+    """The arrays of a night, as written down."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def intend(self, array: ArrayState, generation: int, jobs: Mapping[str, JobState]) -> None:
+        """Before sbatch: what the array stands for."""
+        names = [name for element in array.elements.values() for name in element.jobs]
+        self._store.write(
+            f"arrays/{array.name}/intent.json",
+            _text(
+                {
+                    "format": FORMAT,
+                    "name": array.name,
+                    "generation": generation,
+                    "group": array.group,
+                    "stage": array.stage,
+                    "asked": asdict(array.asked),
+                    "elements": {str(index): list(element.jobs) for index, element in array.elements.items()},
+                    "jobs": {name: _job(jobs[name]) for name in names},
+                }
+            ),
+        )
+
+    def remember(self, array: str, job: int) -> None:
+        """After sbatch: the id."""
+        self._store.write(f"arrays/{array}/submitted.json", _text({"job": job}))
+
+    def close(self, array: str, failed: Mapping[str, tuple[Failure, ...]], why: str) -> None:
+        """Nothing more is expected of it."""
+        content = {"why": why, "failed": {name: _failures(failures) for name, failures in failed.items()}}
+        self._store.write(f"arrays/{array}/closed.json", _text(content))
+
+    def give_up(self, job: JobState, text: str) -> None:
+        """A job that is not tried again, by this engine or the next, until somebody says so."""
+        content = {**_job(job), "text": text}
+        self._store.write(f"given_up/{_file(job.wish.name)}", _text(content))
+
+    def forgive(self, names: Iterable[str]) -> None:
+        """Let jobs be tried again."""
+        for name in names:
+            self._store.remove(f"given_up/{_file(name)}")
+
+    def given_up(self) -> list[JobState]:
+        """The jobs that are not tried again."""
+        found = []
+        for file in self._store.names("given_up"):
+            content = self._load(f"given_up/{file}")
+            if content:
+                found.append(_job_state(content, Phase.GIVEN_UP, text=content["text"]))
+        return found
+
+    def open_arrays(self) -> tuple[list[ArrayState], list[JobState]]:
+        """The arrays that are not closed, the oldest first, and their jobs.
+
+        A job stands in the newest array that holds it: in an older one it has failed. What closed arrays say of a job's failures
+        is in the intent of the array that came after.
+        """
+        arrays: dict[str, ArrayState] = {}
+        jobs: dict[str, JobState] = {}
+        for intent in sorted(self._intents(), key=lambda intent: (intent["generation"], intent["name"])):
+            for name in intent["jobs"]:
+                if name in jobs:
+                    _leave(arrays, jobs.pop(name))
+            submitted = self._load(f"arrays/{intent['name']}/submitted.json")
+            arrays[intent["name"]] = _array(intent, submitted["job"] if submitted else None)
+            jobs |= {job.wish.name: job for job in _jobs(intent)}
+        return list(arrays.values()), list(jobs.values())
+
+    def _intents(self) -> list[dict[str, Any]]:
+        intents = []
+        for name in self._store.names("arrays"):
+            held = self._store.names(f"arrays/{name}")
+            if "closed.json" not in held and "intent.json" in held:
+                intent = self._load(f"arrays/{name}/intent.json")
+                intents += [intent] if intent else []
+        return intents
+
+    def _load(self, path: str) -> dict[str, Any] | None:
+        try:
+            content = json.loads(self._store.read(path))
+        except (FileNotFoundError, ValueError):
+            return None
+        return content if isinstance(content, dict) else None
+
+
+def _text(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, separators=(",", ":")) + "\n"
+
+
+def _file(job: str) -> str:
+    return f"{digest(job)[:24]}.json"
+
+
+def _job(job: JobState) -> dict[str, Any]:
+    return {"wish": asdict(job.wish), "asked": asdict(job.asked), "failures": _failures(job.failures)}
+
+
+def _failures(failures: Iterable[Failure]) -> list[dict[str, str]]:
+    return [{"cause": str(failure.cause), "text": failure.text, "where": failure.where} for failure in failures]
+
+
+def _job_state(content: Mapping[str, Any], phase: Phase, **more: Any) -> JobState:
+    wish = {**content["wish"], "asked": Asked(**content["wish"]["asked"])}
+    for name in ("after", "riders"):
+        wish[name] = tuple(wish[name])
+    failures = tuple(Failure(Cause(f["cause"]), f["text"], f["where"]) for f in content["failures"])
+    return JobState(Wish(**wish), phase, Asked(**content["asked"]), failures=failures, wanted=False, **more)
+
+
+def _jobs(intent: Mapping[str, Any]) -> list[JobState]:
+    places = {name: int(index) for index, names in intent["elements"].items() for name in names}
+    return [
+        _job_state(content, Phase.PLACED, array=intent["name"], index=places[name])
+        for name, content in intent["jobs"].items()
+    ]
+
+
+def _array(intent: Mapping[str, Any], job: int | None) -> ArrayState:
+    elements = {int(index): Element(tuple(names), tuple(names)) for index, names in intent["elements"].items()}
+    return ArrayState(
+        name=intent["name"],
+        group=intent["group"],
+        stage=intent["stage"],
+        asked=Asked(**intent["asked"]),
+        elements=elements,
+        link=Link.LOST if job is None else Link.QUEUED,
+        job=job,
+    )
+
+
+def _leave(arrays: dict[str, ArrayState], job: JobState) -> None:
+    """Take a job that stands in a newer array out of the older one."""
+    array = arrays[job.array]
+    element = array.elements[job.index]
+    open_ = tuple(name for name in element.open if name != job.wish.name)
+    elements = {**array.elements, job.index: replace(element, open=open_)}
+    arrays[array.name] = replace(array, elements=elements)

@@ -1,0 +1,442 @@
+"""What the SLURM engine knows, hears and asks for, as data; core.py decides.
+
+Times (``at``) are seconds on one clock that never goes back; only differences count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from osa_luigi.batch.slurm.answers import Sighting
+from osa_luigi.batch.slurm.policies import Asked, Failure, Policies
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A job that luigi wants done.
+
+    Parameters
+    ----------
+    name
+        The luigi task's id.
+    group
+        Jobs of one group make an array together.
+    stage
+        The first step of the job: options, resources and giving up go by it.
+    asked
+        What it asks for, by the configuration.
+    index
+        The array index that a person would look for.
+    after
+        Riders of other jobs that must have ended before it starts.
+    riders
+        What rides along with it.
+    key
+        Stands for the step keys of its calls: a job of the same name and another key makes other products.
+    """
+
+    name: str
+    group: str
+    stage: str
+    asked: Asked
+    index: int | None = None
+    after: tuple[str, ...] = ()
+    riders: tuple[str, ...] = ()
+    key: str = ""
+
+
+class Phase(StrEnum):
+    """Where a job stands with the engine."""
+
+    READY = "ready"
+    """Waits to be put into an array."""
+    PLACED = "placed"
+    """Stands in an array."""
+    DONE = "done"
+    GIVEN_UP = "given up"
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """A job, and what became of it so far.
+
+    Parameters
+    ----------
+    asked
+        What its next (or present) element asks for: grown where it needed more.
+    failures
+        Of its attempts in other elements before.
+    not_before
+        A retry waits until then.
+    wanted
+        Whether luigi waits to hear of its end.
+    text
+        Why it is given up.
+    """
+
+    wish: Wish
+    phase: Phase
+    asked: Asked
+    array: str = ""
+    index: int = 0
+    failures: tuple[Failure, ...] = ()
+    not_before: float = 0.0
+    wanted: bool = True
+    text: str = ""
+
+
+class Link(StrEnum):
+    """How an array stands with SLURM."""
+
+    SENDING = "sending"
+    """Its intent is written, sbatch is (or was) called."""
+    LOST = "lost"
+    """Nobody knows whether SLURM has it: its name is looked up."""
+    QUEUED = "queued"
+    """SLURM gave it an id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One element of an array, which runs its jobs one after the other.
+
+    Parameters
+    ----------
+    jobs
+        In order.
+    open
+        Those of them whose outcome is not known yet.
+    failed
+        What its own records say of jobs that failed: acted upon once the element has ended.
+    state, reason, node
+        As SLURM last said.
+    ended_at
+        When SLURM was first seen to have ended it.
+    doubtful_since
+        Since when it is in a state after which SLURM may yet requeue it.
+    missing_since
+        Since when neither the queue nor the accounting knows it.
+    missed
+        How often it was looked for in vain.
+    through_at
+        When its own record was read that says that it has ended, riders included.
+    checking
+        Whether its products are being looked at.
+    """
+
+    jobs: tuple[str, ...]
+    open: tuple[str, ...]
+    failed: Mapping[str, Failure] = field(default_factory=dict)
+    state: str = ""
+    reason: str = ""
+    node: str = ""
+    signal: int = 0
+    by: str = ""
+    ended_at: float | None = None
+    doubtful_since: float | None = None
+    missing_since: float | None = None
+    missed: int = 0
+    through_at: float | None = None
+    checking: bool = False
+
+    @property
+    def over_at(self) -> float | None:
+        """Since when nothing of it runs any more, by its own word or by SLURM's."""
+        return self.ended_at if self.through_at is None else self.through_at
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of it runs any more."""
+        return self.over_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayState:
+    """A job array."""
+
+    name: str
+    group: str
+    stage: str
+    asked: Asked
+    elements: Mapping[int, Element]
+    link: Link
+    job: int | None = None
+    sent_at: float = 0.0
+    look_at: float = 0.0
+    found_nothing_since: float | None = None
+    looks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the engine goes about; see ``executor.slurm`` in the configuration.
+
+    Parameters
+    ----------
+    prefix
+        Of every array's name: engine, night and production.
+    generation
+        Of the lease.
+    array_size, max_index
+        Most elements of an array, and the largest index that the cluster takes.
+    per_element
+        Jobs of a stage that one element runs.
+    in_flight
+        Most jobs with SLURM at a time.
+    grace_s
+        How long a record or a product may stay unseen after SLURM says that the element ended.
+    lookup_s
+        How long a name must be looked up in vain before a lost submission counts as never made.
+    """
+
+    prefix: str
+    generation: int
+    policies: Policies
+    array_size: int = 1000
+    max_index: int = 1000
+    per_element: Mapping[str, int] = field(default_factory=dict)
+    in_flight: int = 20_000
+    grace_s: float = 60.0
+    lookup_s: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Equal failures of a stage since its last success."""
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    given_up: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that the engine of a night knows."""
+
+    settings: Settings
+    jobs: Mapping[str, JobState] = field(default_factory=dict)
+    arrays: Mapping[str, ArrayState] = field(default_factory=dict)
+    stages: Mapping[str, Tally] = field(default_factory=dict)
+    made_arrays: int = 0
+    dropped: frozenset[str] = frozenset()
+    """Arrays that counted as never submitted."""
+
+
+# ---- what the engine hears --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """Arrays that an earlier engine of the night left open."""
+
+    at: float
+    arrays: tuple[ArrayState, ...]
+    jobs: tuple[JobState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Luigi handed out jobs."""
+
+    at: float
+    wishes: tuple[Wish, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time to submit what is ready."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """sbatch gave an id."""
+
+    at: float
+    array: str
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """sbatch said no; ``passing``: for now."""
+
+    at: float
+    array: str
+    text: str
+    passing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Nobody knows whether sbatch did its work."""
+
+    at: float
+    array: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """SLURM was asked for an array's name, and answered: its ids, or none."""
+
+    at: float
+    array: str
+    jobs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A record that an element left: of a job, or (``job`` empty) of its own end."""
+
+    array: str
+    index: int
+    job: str = ""
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """The records that elements left since the last time, and then what SLURM's queue held; `None` if it did not answer.
+
+    Parameters
+    ----------
+    asked_at
+        When SLURM was asked: what was submitted later need not be in the answer.
+    queue
+        Name of the array → index → sighting.
+    """
+
+    at: float
+    notes: tuple[Note, ...]
+    asked_at: float = 0.0
+    queue: Mapping[str, Mapping[int, Sighting]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accounted:
+    """What the accounting says of elements that the queue no longer holds; none of it if there is no accounting."""
+
+    at: float
+    sightings: Mapping[str, Mapping[int, Sighting]]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Whether the products of jobs are there, by their receipts."""
+
+    at: float
+    made: Mapping[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgiven:
+    """An operator says that what was given up shall be tried again."""
+
+    at: float
+    jobs: tuple[str, ...]
+
+
+Event = Recovered | Wanted | Tick | Sent | Refused | Unanswered | Looked | Polled | Accounted | Checked | Forgiven
+
+
+# ---- what the engine asks for, in this order -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Intend:
+    """Write down durably what an array stands for."""
+
+    array: ArrayState
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Call sbatch; answered by Sent, Refused or Unanswered."""
+
+    array: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Write down an array's id durably."""
+
+    array: str
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Ask SLURM for an array's name; answered by Looked, or not at all."""
+
+    array: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Ask the accounting for arrays (name → id); answered by Accounted, or not at all."""
+
+    arrays: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Look whether jobs' products are there; answered by Checked."""
+
+    jobs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Call scancel for elements of an array; all of them if none is named."""
+
+    job: int
+    indices: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Write down that nothing more is expected of an array, and what became of its jobs that are not done."""
+
+    array: str
+    failed: Mapping[str, tuple[Failure, ...]]
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Write down that a job will not be tried again, and why."""
+
+    job: str
+    failures: tuple[Failure, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Learn:
+    """Write down that a job of a stage was only done with more than it first asked for."""
+
+    stage: str
+    first: Asked
+    needed: Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell luigi of a job: ``state``, ``done`` or ``given up``."""
+
+    job: str
+    kind: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Tell the operator."""
+
+    text: str
+
+
+Command = Intend | Submit | Remember | Look | Account | Check | Cancel | Close | GiveUp | Learn | Tell | Say

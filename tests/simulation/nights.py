@@ -1,0 +1,149 @@
+"""One simulated night: two runs through a leg, then a merge of each; a luigi that asks again after every crash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm.engine import Engine, World
+from osa_luigi.batch.slurm.journal import Journal
+from osa_luigi.batch.slurm.model import Wish
+from osa_luigi.batch.slurm.policies import Asked, Policies
+from osa_luigi.batch.slurm.states import Cause
+from tests.simulation.world import Crash, Danger, Dice, Disk, Files, Nature, Slurm
+
+ASKED = Asked(memory_mb=2000, time_limit_s=600.0)
+POLL_S = 40.0
+QUIET_AFTER_S = 3000.0
+"""Then the world behaves, so that every night has an end."""
+LONGEST = 1500
+"""Turns of the engine, after which a night counts as stuck."""
+
+
+@dataclass
+class Night:
+    """A night by its seed, and what became of it."""
+
+    seed: int
+    trouble: list[str] = field(default_factory=list)
+    turns: int = 0
+    crashes: int = 0
+    sbatch: int = 0
+    told: dict[str, str] = field(default_factory=dict)
+
+    def play(self) -> Night:
+        """From the first wish to the last answer."""
+        random = Random(self.seed)
+        self._dice = dice = Dice(random, badness=random.choice([0.3, 1.0, 1.0, 2.0]))
+        self._danger = Danger(dice, random.choice([0.0, 0.002, 0.01, 0.03]))
+        self._disk = Disk(self._danger)
+        self._wishes = _wishes(random)
+        natures = {wish.name: _nature(random) for wish in self._wishes}
+        self._slurm = Slurm(
+            dice, self._danger, natures, accounts=random.random() < 0.7, memory_of=random.choice([20.0, 300.0])
+        )
+        self._generation = 0
+        self._engine: Engine | None = None
+        while self.turns < LONGEST and not self._is_over():
+            self.turns += 1
+            self._turn()
+        self._judge()
+        return self
+
+    def _turn(self) -> None:
+        if self._slurm.now > QUIET_AFTER_S:
+            self._dice.badness = 0.0
+        try:
+            if self._engine is None:
+                self._begin()
+            assert self._engine is not None
+            if wishes := [wish for wish in self._wishes if wish.name not in self._asked and self._is_ready(wish)]:
+                self._engine.want(wishes)
+                self._asked |= {wish.name for wish in wishes}
+            self._engine.submit()
+            self._engine.look()
+            self._listen(self._engine)
+        except Crash:
+            self.crashes += 1
+            self._engine = None
+        self._slurm.advance(self._dice.random.uniform(1, POLL_S))
+
+    def _begin(self) -> None:
+        self._generation += 1
+        self._asked: set[str] = set()
+        settings = m.Settings(
+            "night", self._generation, Policies(), array_size=3, max_index=50, per_element={"dl1": 1 + self.seed % 2}
+        )
+        world = World(self._slurm, Files(self._slurm), Journal(self._disk), self, lambda: self._slurm.now)
+        self._engine = Engine(settings, world)
+
+    def holds(self) -> bool:
+        """Of the lease: always."""
+        return True
+
+    def _listen(self, engine: Engine) -> None:
+        for told in engine.told:
+            if told.kind != "state":
+                before = self.told.get(told.job)
+                if before == "done" and told.kind != "done":
+                    self.trouble.append(f"{told.job} was done, then {told.kind}")
+                self.told[told.job] = told.kind
+        engine.told.clear()
+
+    def _is_ready(self, wish: Wish) -> bool:
+        """Luigi asks for what is not complete and whose requirements are."""
+        if wish.name in self._slurm.made and wish.name not in self._asked:
+            self.told[wish.name] = "done"
+            return False
+        return self._slurm.made.issuperset(wish.after)
+
+    def _is_over(self) -> bool:
+        """Nothing is left to ask for, and the engine has put everything away."""
+        if not (self._engine and self._engine.is_idle()):
+            return False
+        ready = (wish for wish in self._wishes if self._slurm.made.issuperset(wish.after))
+        return all(self.told.get(wish.name) in ("done", "given up") for wish in ready)
+
+    def _judge(self) -> None:
+        slurm = self._slurm
+        self.sbatch = slurm.sbatch
+        if self.turns >= LONGEST:
+            self.trouble.append(f"stuck: {self.told}")
+        self.trouble += [f"{name} was submitted twice" for name in slurm.submitted_twice]
+        self.trouble += [f"{name} was made already and submitted again" for name in slurm.submitted_made]
+        self.trouble += [f"{name} was executed {count} times" for name, count in slurm.runs.items() if count > 1]
+        for name, kind in self.told.items():
+            if kind == "done" and name not in slurm.made:
+                self.trouble.append(f"{name} is said to be done, and is not made")
+        self.trouble += self._unfounded()
+
+    def _unfounded(self) -> list[str]:
+        """Failures that nothing in the world explains: a query that failed is no failure of a job."""
+        found = []
+        for job in self._engine.state.jobs.values() if self._engine else ():
+            for failure in job.failures:
+                real = self._slurm.happened.get(failure.where, set())
+                if failure.cause not in real and failure.cause is not Cause.REFUSED:
+                    found.append(
+                        f"{job.wish.name}: {failure.cause} at {failure.where}, but there was {real or 'nothing'}"
+                    )
+        return found
+
+
+def _wishes(random: Random) -> list[Wish]:
+    wishes = []
+    for run in (2001, 2002):
+        subruns = [Wish(f"dl1.{run}.{n}", f"Run{run}.dl1", "dl1", ASKED, index=n) for n in range(random.randint(1, 4))]
+        # `after` stands here for luigi's requirements; none of it is a rider, so it holds back nothing in the engine.
+        merge = Wish(f"merge.{run}", "merge", "merge", ASKED, after=tuple(wish.name for wish in subruns))
+        wishes += [*subruns, merge]
+    return wishes
+
+
+def _nature(random: Random) -> Nature:
+    return Nature(
+        duration_s=random.choice([5.0, 30.0, 200.0, 200.0, 700.0]) if random.random() < 0.9 else 1.0,
+        memory_mb=random.choice([1000, 1000, 1000, 1000, 2500, 5000, 90_000]),
+        broken=random.random() < 0.05,
+    )

@@ -1,0 +1,400 @@
+"""A world for the engine, driven by a seed: a disk, a clock, and a SLURM that is late, silent, wrong and forgetful.
+
+It never lies about what the engine has to rely on: what was written durably stays, a record once seen stays, an accepted job is
+visible under its name within a few seconds (facts of a real SLURM 22.05).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm.answers import Sighting
+from osa_luigi.batch.slurm.policies import Asked, Failure
+from osa_luigi.batch.slurm.states import Cause
+from osa_luigi.errors import NoAccounting, SlurmAway, SlurmRefused
+
+
+class Crash(BaseException):
+    """The engine is killed: nothing catches it."""
+
+
+@dataclass
+class Dice:
+    """Chance, and how bad the world is (0: all goes well)."""
+
+    random: Random
+    badness: float = 1.0
+
+    def happens(self, probability: float) -> bool:
+        return self.random.random() < probability * self.badness
+
+
+@dataclass
+class Danger:
+    """Kills the engine at some of its steps."""
+
+    dice: Dice
+    probability: float
+    steps: int = 0
+    kills: int = 0
+
+    def step(self) -> None:
+        self.steps += 1
+        if self.dice.happens(self.probability):
+            self.kills += 1
+            raise Crash
+
+
+class Disk:
+    """Files that are written whole or not at all; a kill may come before or after."""
+
+    def __init__(self, danger: Danger) -> None:
+        self.files: dict[str, str] = {}
+        self._danger = danger
+
+    def write(self, path: str, text: str) -> None:
+        self._danger.step()
+        self.files[path] = text
+        self._danger.step()
+
+    def read(self, path: str) -> str:
+        self._danger.step()
+        try:
+            return self.files[path]
+        except KeyError:
+            raise FileNotFoundError(path) from None
+
+    def names(self, folder: str) -> list[str]:
+        inside = f"{folder}/"
+        return sorted({path[len(inside) :].partition("/")[0] for path in self.files if path.startswith(inside)})
+
+    def remove(self, path: str) -> None:
+        self._danger.step()
+        self.files.pop(path, None)
+
+
+@dataclass
+class Nature:
+    """What a job is like: how long it takes, what it needs, whether its tool fails."""
+
+    duration_s: float
+    memory_mb: int
+    broken: bool = False
+
+
+@dataclass
+class Process:
+    """A copy of an element that runs on some node; SLURM may have lost it."""
+
+    array: m.ArrayState
+    index: int
+    ends_at: float
+    fate: str
+
+
+@dataclass
+class Live:
+    """An element as slurmctld has it."""
+
+    state: str = "PENDING"
+    node: str = ""
+    signal: int = 0
+    since: float = 0.0
+    restarts: int = 0
+
+
+@dataclass
+class Batch:
+    """An array as slurmctld has it."""
+
+    job: int
+    array: m.ArrayState
+    accepted_at: float
+    visible_at: float
+    elements: dict[int, Live]
+
+
+@dataclass
+class Slurm:
+    """slurmctld and slurmdbd, nodes and what runs on them."""
+
+    dice: Dice
+    danger: Danger
+    natures: Mapping[str, Nature]
+    now: float = 0.0
+    slots: int = 6
+    memory_of: float = 300.0
+    accounts: bool = True
+    batches: dict[int, Batch] = field(default_factory=dict)
+    processes: list[Process] = field(default_factory=list)
+    made: set[str] = field(default_factory=set)
+    made_by_lost: set[str] = field(default_factory=set)
+    """Made by copies that SLURM had given up: the engine may have submitted the job again already."""
+    runs: dict[str, int] = field(default_factory=dict)
+    history: dict[str, dict[int, tuple[float, Sighting]]] = field(default_factory=dict)
+    pending_notes: list[tuple[float, m.Note]] = field(default_factory=list)
+    away_until: float = -1.0
+    next_job: int = 1
+    happened: dict[str, set[Cause]] = field(default_factory=dict)
+    submitted_twice: list[str] = field(default_factory=list)
+    submitted_made: list[str] = field(default_factory=list)
+    sbatch: int = 0
+
+    # ---- time passes -----------------------------------------------------------------------------------------------
+
+    def advance(self, seconds: float) -> None:
+        """Let so much time pass."""
+        self.now += seconds
+        if self.dice.happens(0.02):
+            self.away_until = self.now + self.dice.random.uniform(1, 120)
+        self._processes_end()
+        self._nodes_fail()
+        self._start()
+        self._forget()
+
+    def _start(self) -> None:
+        free = self.slots - sum(
+            live.state == "RUNNING" for batch in self.batches.values() for live in batch.elements.values()
+        )
+        for batch in self.batches.values():
+            for index, live in batch.elements.items():
+                if free <= 0:
+                    return
+                if live.state == "PENDING" and live.since <= self.now:
+                    free -= 1
+                    self._run(batch, index, live)
+
+    def _run(self, batch: Batch, index: int, live: Live) -> None:
+        live.state, live.node = "RUNNING", f"node{self.dice.random.randint(1, 3)}"
+        jobs = batch.array.elements[index].jobs
+        wall = sum(self.natures[name].duration_s for name in jobs)
+        need = max(self.natures[name].memory_mb for name in jobs)
+        fate, ends = "ends", wall
+        if need > batch.array.asked.memory_mb:
+            fate, ends = "OUT_OF_MEMORY", wall * self.dice.random.random()
+        elif wall > batch.array.asked.time_limit_s:
+            fate, ends = "TIMEOUT", batch.array.asked.time_limit_s
+        elif self.dice.happens(0.02):
+            fate = self.dice.random.choice(["FAILED", "LAUNCH"])
+            ends = wall * self.dice.random.random()
+        self.processes.append(Process(batch.array, index, self.now + ends, fate))
+
+    def _processes_end(self) -> None:
+        ending = [process for process in self.processes if process.ends_at <= self.now]
+        self.processes = [process for process in self.processes if process.ends_at > self.now]
+        for process in ending:
+            self._end(process)
+
+    def _end(self, process: Process) -> None:
+        name, index = process.array.name, process.index
+        failed = False
+        if process.fate == "ends":
+            for job in process.array.elements[index].jobs:
+                failed |= self.natures[job].broken
+                self._execute(job, name, index)
+            self._leave(m.Note(name, index))
+        live = self._live(name, index)
+        if live is None or live.state != "RUNNING":
+            return  # SLURM thinks otherwise of this copy
+        live.state = {"ends": "FAILED" if failed else "COMPLETED", "LAUNCH": "FAILED"}.get(process.fate, process.fate)
+        live.signal = {"FAILED": 9, "LAUNCH": 53}.get(process.fate, 0)
+        live.since = self.now
+        causes = {"OUT_OF_MEMORY": Cause.MEMORY, "TIMEOUT": Cause.TIME, "FAILED": Cause.KILLED, "LAUNCH": Cause.LAUNCH}
+        if process.fate in causes:
+            self._note_cause(name, index, causes[process.fate])
+
+    def _execute(self, job: str, array: str, index: int) -> None:
+        if self.natures[job].broken:
+            self._note_cause(array, index, Cause.TOOL)
+            self._leave(m.Note(array, index, job, Failure(Cause.TOOL, "the tool failed.", f"{array}_{index}")))
+            return
+        if job not in self.made:
+            self.runs[job] = self.runs.get(job, 0) + 1
+            live = self._live(array, index)
+            if live is None or live.state != "RUNNING":
+                self.made_by_lost.add(job)
+        self.made.add(job)
+        self._leave(m.Note(array, index, job))
+
+    def _leave(self, note: m.Note) -> None:
+        if self.dice.happens(0.01):  # a record that was never written: the disk was full
+            self._note_cause(note.array, note.index, Cause.KILLED)
+            self._note_cause(note.array, note.index, Cause.VANISHED)
+            return
+        late = self.dice.random.uniform(0, 40) if self.dice.happens(0.1) else 0.0
+        self.pending_notes.append((self.now + late, note))
+
+    def _nodes_fail(self) -> None:
+        for batch in self.batches.values():
+            for index, live in batch.elements.items():
+                if live.state == "RUNNING" and self.dice.happens(0.004):
+                    self._lose_node(batch, index, live)
+                elif live.state in ("NODE_FAIL", "PREEMPTED") and live.restarts and live.since + 3 <= self.now:
+                    live.state, live.node = "PENDING", ""
+
+    def _lose_node(self, batch: Batch, index: int, live: Live) -> None:
+        cause = self.dice.random.choice(["NODE_FAIL", "PREEMPTED"])
+        if cause == "PREEMPTED" or self.dice.random.random() < 0.5:  # else the lost copy runs on beside its successor
+            self.processes = [
+                process
+                for process in self.processes
+                if (process.array.name, process.index) != (batch.array.name, index)
+            ]
+        live.state, live.since = cause, self.now
+        live.restarts = 1 if self.dice.random.random() < 0.5 else 0
+        if not live.restarts:
+            self._note_cause(batch.array.name, index, Cause.NODE if cause == "NODE_FAIL" else Cause.PREEMPTED)
+
+    def _forget(self) -> None:
+        """Purge what ended long ago from slurmctld's memory; the accounting keeps it."""
+        for job, batch in list(self.batches.items()):
+            ended = [live for live in batch.elements.values() if live.state not in ("PENDING", "RUNNING")]
+            old = len(ended) == len(batch.elements) and all(live.since + self.memory_of < self.now for live in ended)
+            if old or (self.now - batch.accepted_at < 3 and self.dice.happens(0.002)):
+                self._vanish(batch, old=old)
+                del self.batches[job]
+
+    def _vanish(self, batch: Batch, *, old: bool) -> None:
+        for index, live in batch.elements.items():
+            if old and self.accounts:
+                seen = self._sighting(batch, index, live)
+                self.history.setdefault(batch.array.name, {})[index] = (self.now, seen)
+            else:
+                self._note_cause(batch.array.name, index, Cause.VANISHED)
+        if not old:  # slurmctld was killed right after it said yes; its ids are given again
+            names = {batch.array.name}
+            self.processes = [process for process in self.processes if process.array.name not in names]
+            self.next_job = min(self.next_job, batch.job)
+
+    def _note_cause(self, array: str, index: int, cause: Cause) -> None:
+        self.happened.setdefault(f"{array}_{index}", set()).add(cause)
+
+    def _live(self, name: str, index: int) -> Live | None:
+        for batch in self.batches.values():
+            if batch.array.name == name:
+                return batch.elements[index]
+        return None
+
+    def _sighting(self, batch: Batch, index: int, live: Live) -> Sighting:
+        return Sighting(batch.array.name, batch.job, index, live.state, "", 0, live.signal, "", live.node, None)
+
+    # ---- what the engine calls ---------------------------------------------------------------------------------------
+
+    def _call(self) -> None:
+        self.danger.step()
+        if self.now < self.away_until:
+            raise SlurmAway("slurmctld is away.")
+        if self.dice.happens(0.03):
+            raise SlurmAway("no answer, or half of one.")
+
+    def submit(self, array: m.ArrayState) -> int:
+        self.danger.step()
+        if self.now < self.away_until or self.dice.happens(0.02):
+            raise SlurmAway("sbatch timed out.")
+        if self.dice.happens(0.01):
+            raise SlurmRefused("QOSMaxSubmitJobPerUserLimit")
+        job = self._accept(array)
+        self.danger.step()
+        if self.dice.happens(0.05):
+            raise SlurmAway("sbatch: Socket timed out; it had been accepted.")
+        return job
+
+    def _accept(self, array: m.ArrayState) -> int:
+        self.sbatch += 1
+        for element in array.elements.values():
+            for name in element.jobs:
+                if self._is_with_slurm(name):
+                    self.submitted_twice.append(name)
+                if name in self.made - self.made_by_lost:
+                    self.submitted_made.append(name)
+        job, self.next_job = self.next_job, self.next_job + 1
+        late = self.dice.random.uniform(0, 5)
+        elements = {index: Live(since=self.now) for index in array.elements}
+        self.batches[job] = Batch(job, array, self.now, self.now + late, elements)
+        return job
+
+    def _is_with_slurm(self, name: str) -> bool:
+        """Whether an element that SLURM remembers may still run the job, but for one whose jobs another element took over."""
+        return any(
+            live.state in ("PENDING", "RUNNING") and name in batch.array.elements[index].jobs
+            for batch in self.batches.values()
+            for index, live in batch.elements.items()
+        )
+
+    def queue(self) -> tuple[float, Mapping[str, Mapping[int, Sighting]]]:
+        self._call()
+        found: dict[str, dict[int, Sighting]] = {}
+        for batch in self.batches.values():
+            if batch.visible_at <= self.now:
+                found[batch.array.name] = {
+                    index: self._sighting(batch, index, live) for index, live in batch.elements.items()
+                }
+        return self.now, found
+
+    def find(self, name: str) -> list[Sighting]:
+        self._call()
+        found = [
+            self._sighting(batch, index, live)
+            for batch in self.batches.values()
+            if batch.array.name == name and batch.visible_at <= self.now
+            for index, live in batch.elements.items()
+        ]
+        return found + [seen for _, seen in self.history.get(name, {}).values()]
+
+    def accounting(self, arrays: Mapping[str, int]) -> Mapping[str, Mapping[int, Sighting]]:
+        self._call()
+        if not self.accounts:
+            raise NoAccounting("accounting storage is disabled")
+        return {name: {i: seen for i, (_, seen) in self.history.get(name, {}).items()} for name in arrays}
+
+    def cancel(self, job: int, indices: tuple[int, ...]) -> None:
+        self._call()
+        batch = self.batches.get(job)
+        for index, live in batch.elements.items() if batch else ():
+            if (not indices or index in indices) and live.state in ("PENDING", "RUNNING"):
+                live.state, live.since = "CANCELLED", self.now
+                self._note_cause(batch.array.name, index, Cause.CANCELLED)
+                self.processes = [p for p in self.processes if (p.array.name, p.index) != (batch.array.name, index)]
+
+    # ---- the files of the production ----------------------------------------------------------------------------------
+
+    def prepare(self, array: m.ArrayState, jobs: Mapping[str, m.JobState]) -> None:
+        self.danger.step()
+
+    def notes(self, arrays: Iterable[str], seen: set[int]) -> list[m.Note]:
+        """Records of arrays that this engine has not read yet (each engine reads all anew)."""
+        self.danger.step()
+        wanted = set(arrays)
+        found = []
+        for number, (visible_at, note) in enumerate(self.pending_notes):
+            if number not in seen and visible_at <= self.now and note.array in wanted:
+                seen.add(number)
+                found.append(note)
+        return found
+
+
+class Files:
+    """The files as one life of the engine sees them."""
+
+    def __init__(self, slurm: Slurm) -> None:
+        self._slurm = slurm
+        self._seen: set[int] = set()
+
+    def prepare(self, array: m.ArrayState, jobs: Mapping[str, m.JobState]) -> None:
+        self._slurm.prepare(array, jobs)
+
+    def notes(self, arrays: Iterable[str]) -> list[m.Note]:
+        return self._slurm.notes(arrays, self._seen)
+
+    def made(self, jobs: Iterable[m.JobState]) -> Mapping[str, bool]:
+        self._slurm.danger.step()
+        return {job.wish.name: job.wish.name in self._slurm.made for job in jobs}
+
+    def forgiven(self) -> list[str]:
+        return []
+
+    def learn(self, stage: str, first: Asked, needed: Asked) -> None:
+        self._slurm.danger.step()
