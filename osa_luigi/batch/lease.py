@@ -75,6 +75,12 @@ def release_lease(production: Production) -> None:
             (folder / f"{generation}{RELEASED}").touch()
 
 
+def holds_lease(production: Production, generation: int) -> bool:
+    """Whether this process still holds the lease of a generation: read again from the disk."""
+    newest, holder = _newest(production.state / "engine")
+    return newest == generation and holder is not None and _is_me(holder)
+
+
 def engine(production: Production) -> Engine | None:
     """Who works on a production; `None` if the lease was given back, or nobody ever took it."""
     try:

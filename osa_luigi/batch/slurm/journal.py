@@ -46,10 +46,17 @@ class Store(Protocol):
 
 
 class Journal:
-    """The arrays of a night, as written down."""
+    """The arrays of a night, as written down.
 
-    def __init__(self, store: Store) -> None:
+    Parameters
+    ----------
+    extra
+        What else each intent says, for the elements.
+    """
+
+    def __init__(self, store: Store, extra: Mapping[str, Any] | None = None) -> None:
         self._store = store
+        self._extra = extra or {}
 
     def intend(self, array: ArrayState, generation: int, jobs: Mapping[str, JobState]) -> None:
         """Before sbatch: what the array stands for."""
@@ -58,6 +65,7 @@ class Journal:
             f"arrays/{array.name}/intent.json",
             _text(
                 {
+                    **self._extra,
                     "format": FORMAT,
                     "name": array.name,
                     "generation": generation,
@@ -88,6 +96,10 @@ class Journal:
         """Let jobs be tried again."""
         for name in names:
             self._store.remove(f"given_up/{_file(name)}")
+
+    def given_up_files(self) -> list[str]:
+        """The names of their files: whether anything changed there."""
+        return self._store.names("given_up")
 
     def given_up(self) -> list[JobState]:
         """The jobs that are not tried again."""

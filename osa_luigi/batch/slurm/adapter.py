@@ -1,0 +1,98 @@
+"""The engine's way to SLURM: the client's commands, one shared look at the queue, and an array as a batch script."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm.answers import Sighting
+from osa_luigi.batch.slurm.client import SlurmClient
+from osa_luigi.batch.slurm.records import SCRIPT
+from osa_luigi.batch.slurm.script import ArrayRequest, options, write_script
+from osa_luigi.batch.slurm.snapshot import SharedSnapshot
+from osa_luigi.config import SlurmExecutor as SlurmSettings
+
+LOOK_BACK = timedelta(days=14)
+"""How far back the accounting is asked for arrays that the queue does not hold any more."""
+
+
+class SharedCluster:
+    """What all nights of this process share: the client, and with all engines of this user on this host the look at the queue."""
+
+    def __init__(self, settings: SlurmSettings) -> None:
+        self.settings = settings
+        self.client = SlurmClient(settings.client_timeout_seconds)
+        folder = Path(tempfile.gettempdir()) / f"osa-slurm-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self.snapshot = SharedSnapshot(self.client, folder, settings.poll_seconds / 2)
+        self.max_index = self.client.limits().max_array_size - 1
+
+
+class NightCluster:
+    """SLURM as one night's engine sees it; see `engine.Cluster`.
+
+    Parameters
+    ----------
+    arrays
+        Folder of the arrays.
+    binds
+        Folders that jobs in an image must see.
+    """
+
+    def __init__(self, shared: SharedCluster, arrays: Path, binds: Sequence[Path] = ()) -> None:
+        self._shared = shared
+        self._arrays = arrays
+        self._binds = binds
+
+    def submit(self, array: m.ArrayState) -> int:
+        """Call sbatch."""
+        request = self._request(array)
+        return self._shared.client.submit(request.folder / SCRIPT, options(request))
+
+    def write_script(self, array: m.ArrayState, folder: Path) -> None:
+        """The batch script of an array."""
+        write_script(folder, self._shared.settings.environment, self._binds)
+
+    def _request(self, array: m.ArrayState) -> ArrayRequest:
+        settings = self._shared.settings
+        jobs = max(len(element.jobs) for element in array.elements.values())
+        return ArrayRequest(
+            name=array.name,
+            folder=self._arrays / array.name,
+            indices=list(array.elements),
+            place=settings.place_of(array.stage),
+            memory_mb=array.asked.memory_mb,
+            cores=array.asked.cores,
+            time_limit_s=array.asked.time_limit_s * jobs + 60 * settings.time_margin_minutes,
+        )
+
+    def queue(self) -> tuple[float, Mapping[str, Mapping[int, Sighting]]]:
+        """When SLURM was asked, and what its queue held."""
+        now = time.time()
+        snapshot = self._shared.snapshot.get(now)
+        return time.monotonic() - max(0.0, now - snapshot.taken_at), _by_name(snapshot.sightings)
+
+    def find(self, name: str) -> list[Sighting]:
+        """What SLURM knows of a name."""
+        return self._shared.client.find(name)
+
+    def accounting(self, arrays: Mapping[str, int]) -> Mapping[str, Mapping[int, Sighting]]:
+        """What the accounting knows of arrays; of an earlier job that had the same id nothing is taken."""
+        seen = self._shared.client.accounting(arrays.values(), datetime.now(UTC) - LOOK_BACK)
+        return _by_name(sighting for sighting in seen if sighting.name in arrays)
+
+    def cancel(self, job: int, indices: tuple[int, ...]) -> None:
+        """Call scancel."""
+        self._shared.client.cancel(job, indices or None)
+
+
+def _by_name(sightings: Iterable[Sighting]) -> Mapping[str, Mapping[int, Sighting]]:
+    found: dict[str, dict[int, Sighting]] = {}
+    for sighting in sightings:
+        found.setdefault(sighting.name, {})[sighting.index] = sighting
+    return found

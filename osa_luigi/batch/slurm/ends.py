@@ -1,0 +1,56 @@
+"""How an element ended, and what that says of its jobs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from osa_luigi.batch.slurm.model import ArrayState, Element
+from osa_luigi.batch.slurm.policies import Asked, Failure
+from osa_luigi.batch.slurm.states import Cause, Standing, meaning
+
+
+def waits(element: Element) -> bool:
+    return bool(element.open) and not element.over and meaning(element.state or "PENDING").standing is Standing.WAITING
+
+
+def never_ran(element: Element) -> bool:
+    """Whether an element ended without a start: there is no record to wait for."""
+    return element.ended_at is not None and not element.node and meaning(element.state).standing is Standing.BAD
+
+
+def without(element: Element, name: str) -> Element:
+    return replace(element, open=tuple(job for job in element.open if job != name))
+
+
+def is_explained(failure: Failure, element: Element) -> bool:
+    """Whether enough is known of a failure: why something was killed, SLURM says when the element has ended."""
+    return failure.cause is not Cause.KILLED or element.ended_at is not None
+
+
+def explained(failure: Failure, element: Element) -> Failure:
+    """SLURM's word beside the element's own: a kill for memory is to the killed only a signal."""
+    what = meaning(element.state, element.signal)
+    if failure.cause is Cause.KILLED and what.cause in (Cause.MEMORY, Cause.TIME, Cause.CANCELLED):
+        return replace(failure, cause=what.cause)
+    return failure
+
+
+def end_of(array: ArrayState, index: int, element: Element) -> Failure:
+    """The failure of an element that left no record, by SLURM's word for its end."""
+    where = f"{array.name}_{index}"
+    here = f"SLURM {array.job}_{index}"
+    what = meaning(element.state, element.signal)
+    if not element.state or what.cause is None:
+        said = f"ended {element.state}" if element.state else "is not known to SLURM any more"
+        return Failure(Cause.VANISHED, f"{here} {said}, and left neither a record nor the products.", where)
+    by = f" by user {element.by}" if element.by else ""
+    node = f" on {element.node}" if element.node else ""
+    return Failure(what.cause, f"{here} ended {element.state}{by}{node} without a word of its own.", where)
+
+
+def more(before: Asked, after: Asked) -> str:
+    if after.memory_mb != before.memory_mb:
+        return f" with {after.memory_mb} MB instead of {before.memory_mb}"
+    if after.time_limit_s != before.time_limit_s:
+        return f" with {after.time_limit_s / 60:.0f} min instead of {before.time_limit_s / 60:.0f}"
+    return ""

@@ -1,0 +1,185 @@
+"""The cluster executor: one engine for each night that jobs belong to, one look at SLURM for all of them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from osa_luigi.batch.job import Event, Job
+from osa_luigi.batch.slurm.adapter import NightCluster, SharedCluster
+from osa_luigi.batch.slurm.engine import Engine, World
+from osa_luigi.batch.slurm.files import ProductionFiles
+from osa_luigi.batch.slurm.journal import Journal
+from osa_luigi.batch.slurm.learned import first_ask, read_needs
+from osa_luigi.batch.slurm.model import Settings, Tell, Wish
+from osa_luigi.batch.slurm.policies import RETRIES, Asked, Policies
+from osa_luigi.batch.slurm.states import Cause
+from osa_luigi.batch.slurm.store import FileStore
+from osa_luigi.batch.slurm.tenure import Lease
+from osa_luigi.config import SlurmExecutor as SlurmSettings
+from osa_luigi.products.identity import digest
+from osa_luigi.products.production import Production
+
+logger = logging.getLogger("luigi-interface")
+
+SUBRUN_STAGES = ("gain_selection", "r0_to_dl1", "dl1ab")
+"""First steps of the legs: several subruns may share an element."""
+
+
+class SlurmExecutor:
+    """Runs jobs as elements of SLURM arrays; the jobs go on when this process ends.
+
+    Parameters
+    ----------
+    settings
+        ``executor.slurm`` of the configuration.
+    cache
+        Folder for compiled functions, shared by all jobs.
+    binds
+        Folders that jobs in an image must see.
+    """
+
+    def __init__(self, settings: SlurmSettings, cache: Path, binds: Sequence[Path] = ()) -> None:
+        self._settings = settings
+        self._cache = cache
+        self._binds = (cache, *binds)
+        self._cluster = SharedCluster(settings)
+        self._nights: dict[Path, _Night] = {}
+        self._next_look = 0.0
+
+    @property
+    def capacity(self) -> int:
+        """Jobs that are worth handing out at a time."""
+        return self._settings.in_flight
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Take jobs; they go to SLURM at the next poll, together with others that come until then."""
+        for root in dict.fromkeys(job.engine or job.production for job in jobs):
+            self._night(root).want([job for job in jobs if (job.engine or job.production) == root])
+
+    def poll(self, timeout_s: float) -> list[Event]:
+        """What happened since the last call."""
+        events = [event for night in self._nights.values() for event in night.submit()]
+        if not events and (wait := self._next_look - time.monotonic()) > 0:
+            time.sleep(min(timeout_s, wait))
+        if time.monotonic() >= self._next_look:
+            for night in self._nights.values():
+                events += night.look()
+            self._next_look = time.monotonic() + self._settings.poll_seconds
+        return events
+
+    def close(self) -> None:
+        """Let go; jobs on the cluster go on."""
+
+    def _night(self, root: Path) -> _Night:
+        if root not in self._nights:
+            self._nights[root] = _Night(Production(root), self._settings, self._cluster, self._binds)
+        return self._nights[root]
+
+
+class _Night:
+    """One production and its engine."""
+
+    def __init__(
+        self, production: Production, settings: SlurmSettings, cluster: SharedCluster, binds: Sequence[Path]
+    ) -> None:
+        self._jobs: dict[str, Job] = {}
+        nights = production.root.parent.parent
+        self._learned = nights / ".osa" / "learned.jsonl"
+        self._needs = read_needs(self._learned)
+        lease = Lease(production)
+        folder = production.state / "engine"
+        journal = Journal(FileStore(folder), {"cache": str(binds[0])})
+        self._night_cluster = NightCluster(cluster, folder / "arrays", binds)
+        self._files = ProductionFiles(
+            folder / "arrays",
+            (self._learned, production.root.parent.name),
+            journal,
+            self._jobs,
+            self._night_cluster.write_script,
+        )
+        world = World(self._night_cluster, self._files, journal, lease, time.monotonic)
+        self._engine = Engine(engine_settings(settings, production, lease.generation, cluster.max_index), world)
+
+    def want(self, jobs: Sequence[Job]) -> None:
+        self._jobs |= {job.name: job for job in jobs}
+        self._engine.want([self._wish(job) for job in jobs])
+
+    def submit(self) -> list[Event]:
+        self._engine.submit()
+        return self._events()
+
+    def look(self) -> list[Event]:
+        self._engine.look()
+        return self._events()
+
+    def _events(self) -> list[Event]:
+        for text in self._engine.said:
+            logger.warning("%s", text)
+        self._engine.said.clear()
+        events = [event for told in self._engine.told if (event := self._event(told))]
+        self._engine.told.clear()
+        events += [Event(call, "rider failed", call, text) for call, text in self._files.rider_failures]
+        self._files.rider_failures.clear()
+        return events
+
+    def _event(self, told: Tell) -> Event | None:
+        job = self._jobs.get(told.job)
+        if job is None:
+            return None  # adopted from an earlier engine, and luigi did not ask for it yet
+        made = [[call.name, call.key] for call in job.calls] if told.kind == "done" else []
+        return Event(job.name, told.kind, text=told.text, record={"made": made})
+
+    def _wish(self, job: Job) -> Wish:
+        stage = job.calls[0].step
+        asked = asked_by(job)
+        return Wish(
+            name=job.name,
+            group=job.group or stage,
+            stage=stage,
+            asked=first_ask(self._needs, stage, asked),
+            index=job.index,
+            after=job.after,
+            riders=tuple(call.name for call in job.riders),
+            key=digest([call.key for call in job.calls])[:16],
+        )
+
+
+def asked_by(job: Job) -> Asked:
+    """What a job asks SLURM for: the most that one of its calls needs, and the time of all."""
+    calls = (*job.calls, *job.riders)
+    return Asked(
+        memory_mb=max(call.needs.memory_mb for call in calls),
+        time_limit_s=sum(call.needs.time_limit_s for call in calls),
+        cores=max(call.needs.cores for call in calls),
+    )
+
+
+def engine_settings(settings: SlurmSettings, production: Production, generation: int, max_index: int) -> Settings:
+    """The engine's settings out of the configuration's."""
+    growth = settings.growth
+    policies = Policies(
+        retries={cause: settings.retries.get(cause, RETRIES[cause]) for cause in Cause},
+        memory_factor=growth.memory_factor,
+        memory_cap_mb=growth.memory_cap_mb,
+        time_factor=growth.time_factor,
+        time_cap_s=None if growth.time_cap_minutes is None else 60 * growth.time_cap_minutes,
+        give_up_after=settings.give_up_after,
+    )
+    return Settings(
+        prefix=array_prefix(production),
+        generation=generation,
+        policies=policies,
+        array_size=min(settings.array_size, max_index + 1),
+        max_index=max_index,
+        per_element=dict.fromkeys(SUBRUN_STAGES, settings.subruns_per_job),
+        in_flight=settings.in_flight,
+        grace_s=settings.grace_seconds,
+    )
+
+
+def array_prefix(production: Production) -> str:
+    """Of the names of a production's arrays: unique among all that this user may run on the cluster."""
+    return f"osa.{production.root.parent.name}.{production.id}.{digest(str(production.root))[:6]}"

@@ -1,0 +1,148 @@
+"""What lies in the production for the SLURM engine: what elements are to do, what they leave, what is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from osa_luigi.batch.job import Job
+from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm.journal import Journal
+from osa_luigi.batch.slurm.learned import note_need
+from osa_luigi.batch.slurm.policies import Asked, Failure
+from osa_luigi.batch.slurm.records import Record, RecordReader, jobs_of, write_jobs
+from osa_luigi.batch.slurm.states import Cause
+from osa_luigi.errors import OsaError
+from osa_luigi.products.production import Production
+from osa_luigi.products.receipt import Presence, current_receipt, presence
+from osa_luigi.steps.call import StepCall
+from osa_luigi.steps.standing import Standing, standing
+
+WriteScript = Callable[[m.ArrayState, Path], None]
+"""Writes an array's batch script into its folder."""
+
+
+class ProductionFiles:
+    """The files of one production; see `engine.Files`.
+
+    Parameters
+    ----------
+    arrays
+        Folder of the arrays.
+    learned
+        Where needs are noted for the nights to come, and under which night.
+    jobs
+        The jobs by name, as luigi handed them out.
+    """
+
+    def __init__(
+        self, arrays: Path, learned: tuple[Path, str], journal: Journal, jobs: Mapping[str, Job], script: WriteScript
+    ) -> None:
+        self._arrays = arrays
+        self._learned = learned
+        self._journal = journal
+        self._jobs = jobs
+        self._script = script
+        self._readers: dict[str, RecordReader] = {}
+        self._marks: list[str] = []
+        self._marked: set[str] = set()
+        self.rider_failures: list[tuple[str, str]] = []
+
+    def prepare(self, array: m.ArrayState, jobs: Mapping[str, m.JobState]) -> None:
+        """Write what the elements are to do; a retry may use more than the first attempt, also by the runner's own limit."""
+        folder = self._arrays / array.name
+        lines = [
+            (index, position, _grown(self._job(jobs[name]), jobs[name]))
+            for index, element in array.elements.items()
+            for position, name in enumerate(element.jobs)
+        ]
+        write_jobs(folder, lines)
+        self._script(array, folder)
+
+    def notes(self, arrays: Iterable[str]) -> list[m.Note]:
+        """Records that came since the last time."""
+        names = set(arrays)
+        self._readers = {name: reader for name, reader in self._readers.items() if name in names}
+        found = []
+        for name in names:
+            reader = self._readers.setdefault(name, RecordReader(self._arrays / name))
+            for record in reader.new():
+                found.append(_note(name, record))
+                self.rider_failures += [(rider, text) for rider, text in record.riders.items() if text != "made"]
+        return found
+
+    def made(self, jobs: Iterable[m.JobState]) -> Mapping[str, bool]:
+        """Whether jobs' products are there, by their receipts."""
+        return {job.wish.name: self._is_made(job) for job in jobs}
+
+    def forgiven(self) -> list[str]:
+        """Jobs whose mark was taken away since the last time, by ``osa retry``."""
+        files = self._journal.given_up_files()
+        if files == self._marks:
+            return []
+        marked = {job.wish.name for job in self._journal.given_up()}
+        gone, self._marks, self._marked = self._marked - marked, files, marked
+        return sorted(gone)
+
+    def learn(self, stage: str, first: Asked, needed: Asked) -> None:
+        """Remember for the nights to come what a stage needed; it must not hold up this one."""
+        file, night = self._learned
+        with suppress(OSError):
+            note_need(file, night, stage, first, needed)
+
+    def _is_made(self, job: m.JobState) -> bool:
+        try:
+            todo = self._job(job)
+            production = Production(todo.production)
+            return all(_is_there(production, call) for call in todo.calls)
+        except (OsaError, OSError):
+            return False
+
+    def _job(self, job: m.JobState) -> Job:
+        """What a job is: as luigi handed it out, or as its array says, if luigi did not ask for it again yet."""
+        if known := self._jobs.get(job.wish.name):
+            return known
+        return next(todo for _, todo in jobs_of(self._arrays / job.array, job.index) if todo.name == job.wish.name)
+
+
+def _grown(job: Job, state: m.JobState) -> Job:
+    longer = state.asked.time_limit_s / state.wish.asked.time_limit_s
+    more = state.asked.memory_mb / state.wish.asked.memory_mb
+    if longer == more == 1:
+        return job
+    return replace(
+        job,
+        calls=tuple(_with_needs(call, longer, more) for call in job.calls),
+        riders=tuple(_with_needs(call, longer, more) for call in job.riders),
+    )
+
+
+def _with_needs(call: StepCall, longer: float, more: float) -> StepCall:
+    needs = replace(
+        call.needs, time_limit_s=call.needs.time_limit_s * longer, memory_mb=round(call.needs.memory_mb * more)
+    )
+    return replace(call, needs=needs)
+
+
+def _note(array: str, record: Record) -> m.Note:
+    if record.outcome != "failed":
+        return m.Note(array, record.index, record.job)
+    log = f" Read {record.log}." if record.log and record.log not in record.text else ""
+    failure = Failure(_cause(record.cause), f"{record.text}{log}", f"{array}_{record.index}")
+    return m.Note(array, record.index, record.job, failure)
+
+
+def _cause(word: str) -> Cause:
+    try:
+        return Cause(word)
+    except ValueError:
+        return Cause.TOOL
+
+
+def _is_there(production: Production, call: StepCall) -> bool:
+    receipt = current_receipt(production, call.step, call.unit)
+    if receipt is None or standing(call, receipt) is not Standing.SAME:
+        return False
+    return presence(production, receipt) is not Presence.LOST

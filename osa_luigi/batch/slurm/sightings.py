@@ -1,0 +1,93 @@
+"""What SLURM's queue and accounting say of elements, taken in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm.answers import Sighting
+from osa_luigi.batch.slurm.model import ArrayState, Element
+from osa_luigi.batch.slurm.states import REQUEUED_AFTER, meaning, stuck
+from osa_luigi.batch.slurm.turn import Turn
+
+SURE_LOOKS = 3
+"""So often a thing must be looked for in vain, and over some time, before it counts as not there."""
+
+
+def see(turn: Turn, name: str, seen: Mapping[int, Sighting], asked_at: float) -> bool:
+    """Take in what the queue says of an array; whether the queue misses elements of it."""
+    array = turn.arrays[name]
+    elements, missing = dict(array.elements), False
+    for index, element in array.elements.items():
+        sighting = seen.get(index)
+        if sighting is not None:
+            elements[index] = _sighted(turn, array, index, element, sighting)
+        elif element.ended_at is None and asked_at > array.sent_at:
+            missing = True
+            since = turn.at if element.missing_since is None else element.missing_since
+            elements[index] = replace(element, missing_since=since)
+    turn.arrays[name] = replace(array, elements=elements)
+    return missing
+
+
+def _sighted(turn: Turn, array: ArrayState, index: int, element: Element, sighting: Sighting) -> Element:
+    """An element with what SLURM says of it."""
+    said = (sighting.state, sighting.reason, sighting.node)
+    known = said == (element.state, element.reason, element.node) and element.missing_since is None
+    if known and (element.ended_at is not None) == meaning(sighting.state).standing.ended:
+        return element  # nothing new, as of most elements at most looks
+    new = replace(
+        element,
+        state=sighting.state,
+        reason=sighting.reason,
+        node=sighting.node,
+        signal=sighting.signal,
+        by=sighting.by or element.by,
+        missing_since=None,
+        missed=0,
+    )
+    what = meaning(sighting.state, sighting.signal)
+    if not what.standing.ended:
+        _tell_state(turn, array, index, element, new)
+        return replace(new, ended_at=None, doubtful_since=None)
+    if what.cause in REQUEUED_AFTER:
+        since = turn.at if element.doubtful_since is None else element.doubtful_since
+        if turn.at - since < turn.settings.lookup_s:
+            return replace(new, doubtful_since=since)
+    return new if new.ended_at is not None else replace(new, ended_at=turn.at)
+
+
+def _tell_state(turn: Turn, array: ArrayState, index: int, old: Element, new: Element) -> None:
+    if (old.state, old.reason, old.node) == (new.state, new.reason, new.node):
+        return
+    advice = stuck(new.state, new.reason)
+    if advice:
+        turn.do(
+            m.Say(f"{array.name}, SLURM {array.job}_{index} ({new.reason or new.state}): {advice.format(id=array.job)}")
+        )
+    where = f" on {new.node}" if new.node else ""
+    why = f" ({new.reason})" if new.reason and not new.node else ""
+    for name in new.open:
+        turn.do(m.Tell(name, "state", f"SLURM {array.job}_{index} {new.state}{where}{why}"))
+
+
+def accounted(turn: Turn, array: ArrayState, element: Element, sighting: Sighting | None) -> Element:
+    """An element that the queue does not hold, with what the accounting says of it."""
+    if sighting is not None and sighting.job != array.job:
+        sighting = None  # of a copy that is not ours
+    if sighting is not None and meaning(sighting.state, sighting.signal).standing.ended:
+        return replace(
+            element,
+            state=sighting.state,
+            node=sighting.node,
+            signal=sighting.signal,
+            by=sighting.by,
+            ended_at=turn.at,
+            missing_since=None,
+        )
+    missed = element.missed + 1
+    since = turn.at if element.missing_since is None else element.missing_since
+    if missed >= SURE_LOOKS and turn.at - since >= turn.settings.grace_s:
+        return replace(element, state="", ended_at=since, missed=missed)
+    return replace(element, missed=missed)

@@ -1,0 +1,248 @@
+"""One decision under way: a copy of the state that may be changed, and the commands so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm.ends import end_of, explained, is_explained, more, never_ran, waits, without
+from osa_luigi.batch.slurm.model import ArrayState, Command, Element, JobState, Link, Phase, State
+from osa_luigi.batch.slurm.placing import arrays_of
+from osa_luigi.batch.slurm.policies import NOBODYS_FAULT, Failure, last_words
+
+
+class Turn:
+    """One decision: a copy of the state that may be changed, and the commands so far."""
+
+    def __init__(self, state: State, at: float) -> None:
+        self.at = at
+        self.settings = state.settings
+        self.jobs = dict(state.jobs)
+        self.arrays = dict(state.arrays)
+        self.stages = dict(state.stages)
+        self.made_arrays = state.made_arrays
+        self.dropped = state.dropped
+        self.commands: list[Command] = []
+        self.to_check: list[str] = []
+
+    def end(self) -> tuple[State, tuple[Command, ...]]:
+        if self.to_check:
+            self.commands.append(m.Check(tuple(self.to_check)))
+        state = State(self.settings, self.jobs, self.arrays, self.stages, self.made_arrays, self.dropped)
+        return state, tuple(self.commands)
+
+    def do(self, command: Command) -> None:
+        self.commands.append(command)
+
+    # ---- jobs ----------------------------------------------------------------------------------------------------
+
+    def want(self, wish: m.Wish) -> None:
+        known = self.jobs.get(wish.name)
+        if known is not None and known.wish.key != wish.key:
+            self._forget(known)
+            known = None
+        if known is None:
+            self.jobs[wish.name] = JobState(wish, Phase.READY, wish.asked)
+            if reason := self._given_up_stage(wish.stage):
+                self.give_up(wish.name, reason)
+            return
+        self.jobs[wish.name] = replace(known, wish=replace(wish, asked=known.wish.asked), wanted=True)
+        if known.phase is Phase.GIVEN_UP:
+            self.do(m.Tell(wish.name, "given up", known.text))
+        elif known.phase is Phase.DONE:
+            self.to_check.append(wish.name)  # luigi misses its products: are they there?
+
+    def _forget(self, job: JobState) -> None:
+        """A job whose settings have changed since: what was to make the old product is ended."""
+        array, element = self.arrays.get(job.array), self.element(job.array, job.index)
+        if job.phase is Phase.PLACED and array and element:
+            self.put(job.array, job.index, without(element, job.wish.name))
+            if array.job is not None and len(element.jobs) == 1:
+                self.do(m.Cancel(array.job, (job.index,)))
+
+    def _given_up_stage(self, stage: str) -> str:
+        return self.stages.get(stage, m.Tally()).given_up
+
+    def done(self, name: str) -> None:
+        job = self.jobs[name]
+        self.jobs[name] = replace(job, phase=Phase.DONE, wanted=False, text="")
+        stage = job.wish.stage
+        if self.stages.get(stage, m.Tally()).counts:
+            self.stages[stage] = m.Tally(given_up=self._given_up_stage(stage))
+        if job.asked != job.wish.asked:
+            self.do(m.Learn(stage, job.wish.asked, job.asked))
+        self.do(m.Tell(name, "done"))
+
+    def fail(self, name: str, failure: Failure) -> None:
+        """An attempt of a job ended badly, and its element is over: again, or never."""
+        job = self.jobs[name]
+        failures = (*job.failures, failure)
+        again = self.settings.policies.next_try(job.asked, failures)
+        self.jobs[name] = job = replace(job, failures=failures, array="", phase=Phase.READY)
+        self._tally(job.wish.stage, failure)
+        if again is None:
+            self.give_up(name, last_words(job.wish.stage, failures))
+        elif reason := self._given_up_stage(job.wish.stage):
+            self.give_up(name, reason)
+        else:
+            delay = self.settings.policies.delay_s(failure.cause)
+            self.jobs[name] = replace(job, asked=again, not_before=self.at + delay)
+            self.do(m.Tell(name, "state", f"{failure.text} It is tried again{more(job.asked, again)}."))
+
+    def give_up(self, name: str, text: str) -> None:
+        job = self.jobs[name]
+        self.jobs[name] = replace(job, phase=Phase.GIVEN_UP, text=text)
+        self.do(m.GiveUp(name, job.failures, text))
+        self.do(m.Tell(name, "given up", text))
+
+    def _tally(self, stage: str, failure: Failure) -> None:
+        """Count equal failures of a stage; too many, and the rest of it is not tried."""
+        tally = self.stages.get(stage, m.Tally())
+        if failure.cause in NOBODYS_FAULT or tally.given_up:
+            return
+        count = tally.counts.get(failure.signature, 0) + 1
+        self.stages[stage] = replace(tally, counts={**tally.counts, failure.signature: count})
+        limit = self.settings.policies.give_up_after
+        if count >= limit:
+            self._give_up_stage(stage, f"{stage} failed {count} times in the same way: {failure.text}")
+
+    def _give_up_stage(self, stage: str, why: str) -> None:
+        text = f"not tried: {why} Mend the cause, then `osa retry`, and run the night again."
+        self.stages[stage] = m.Tally(given_up=text)
+        self.do(m.Say(f"the stage {stage} is given up: {why}"))
+        for name, job in list(self.jobs.items()):
+            if job.wish.stage == stage and job.phase is Phase.READY and not job.array:
+                self.give_up(name, text)
+        for array in self.arrays.values():
+            if array.stage == stage and array.job is not None:
+                waiting = [i for i, element in array.elements.items() if waits(element)]
+                if waiting:
+                    self.do(m.Cancel(array.job, tuple(waiting)))
+
+    # ---- arrays --------------------------------------------------------------------------------------------------
+
+    def submit_ready(self) -> None:
+        """Put what is ready into arrays."""
+        riding = self._riding()
+        flying = sum(job.phase is Phase.PLACED for job in self.jobs.values())
+        ready = [
+            job
+            for job in self.jobs.values()
+            if job.phase is Phase.READY and job.not_before <= self.at and not riding.intersection(job.wish.after)
+        ]
+        room = max(0, self.settings.in_flight - flying)
+        for array in arrays_of(ready[:room], self.settings, self.made_arrays, self.at):
+            self.made_arrays += 1
+            self.arrays[array.name] = array
+            for index, element in array.elements.items():
+                for name in element.jobs:
+                    placed = replace(self.jobs[name], phase=Phase.PLACED, array=array.name, index=index)
+                    self.jobs[name] = placed
+            self.do(m.Intend(array))
+            self.do(m.Submit(array.name))
+
+    def _riding(self) -> set[str]:
+        """Riders that may still run: of elements that are not over."""
+        return {
+            rider
+            for array in self.arrays.values()
+            for element in array.elements.values()
+            if not element.over
+            for name in element.jobs
+            for rider in self.jobs[name].wish.riders
+        }
+
+    def queued(self, array: ArrayState, job: int) -> None:
+        self.arrays[array.name] = replace(array, link=Link.QUEUED, job=job, sent_at=self.at)
+        self.do(m.Remember(array.name, job))
+
+    def drop(self, array: ArrayState, why: str) -> None:
+        """An array that SLURM never had: its jobs are ready again, and it was nobody's attempt."""
+        for element in array.elements.values():
+            for name in element.open:
+                self.jobs[name] = replace(self.jobs[name], phase=Phase.READY, array="")
+        del self.arrays[array.name]
+        self.dropped |= {array.name}
+        self.do(m.Close(array.name, {}, why))
+
+    def put(self, array: str, index: int, element: Element) -> None:
+        known = self.arrays[array]
+        self.arrays[array] = replace(known, elements={**known.elements, index: element})
+
+    def element(self, array: str, index: int) -> Element | None:
+        known = self.arrays.get(array)
+        return known.elements.get(index) if known else None
+
+    def close_settled(self, names: Iterable[str]) -> None:
+        """Close arrays of which nothing more is expected."""
+        for name in names:
+            array = self.arrays.get(name)
+            if array is None or any(element.open or not element.over for element in array.elements.values()):
+                continue
+            del self.arrays[name]
+            jobs = (job for element in array.elements.values() for job in element.jobs)
+            failed = {job: self.jobs[job].failures for job in jobs if self.jobs[job].phase is not Phase.DONE}
+            self.do(m.Close(name, failed))
+
+    # ---- elements ------------------------------------------------------------------------------------------------
+
+    def note(self, note: m.Note) -> None:
+        """A record that an element left."""
+        element = self.element(note.array, note.index)
+        if element is None:
+            return
+        if not note.job:
+            self.put(note.array, note.index, replace(element, through_at=self.at))
+        elif note.job not in element.open:
+            self._hear_late(note)
+        elif note.failure is None:
+            self.put(note.array, note.index, without(element, note.job))
+            self.done(note.job)
+        else:
+            failed = {**element.failed, note.job: note.failure}
+            self.put(note.array, note.index, replace(element, failed=failed))
+
+    def _hear_late(self, note: m.Note) -> None:
+        """A copy that SLURM had lost ran on to its end all the same: what it made need not be made again."""
+        job = self.jobs.get(note.job)
+        if note.failure is None and job is not None and job.phase is Phase.READY:
+            self.done(note.job)
+
+    def settle(self, array: ArrayState, index: int) -> None:
+        """Decide on the jobs of an element that is over, as far as that can be known."""
+        element = self.arrays[array.name].elements[index]
+        for name in element.open:
+            if name in element.failed and is_explained(element.failed[name], element):
+                element = without(element, name)
+                self.put(array.name, index, element)
+                self.fail(name, explained(element.failed[name], element))
+        unknown = tuple(name for name in element.open if name not in element.failed)
+        waited = element.over_at is not None and self.at - element.over_at >= self.settings.grace_s
+        if unknown and not element.checking and (waited or never_ran(element)):
+            self.put(array.name, index, replace(element, checking=True))
+            self.to_check += unknown
+
+    def checked(self, name: str, made: bool) -> None:
+        """Whether a job's products are there, of which no record speaks."""
+        job = self.jobs.get(name)
+        if job is None:
+            return
+        if job.phase is Phase.DONE:
+            self._checked_again(job, made)
+            return
+        element = self.element(job.array, job.index)
+        if element is None or name not in element.open:
+            return
+        self.put(job.array, job.index, replace(without(element, name), checking=len(element.open) > 1))
+        if made:
+            self.done(name)
+        else:
+            self.fail(name, end_of(self.arrays[job.array], job.index, element))
+
+    def _checked_again(self, job: JobState, made: bool) -> None:
+        if made:
+            self.jobs[job.wish.name] = replace(job, wanted=False)
+            self.do(m.Tell(job.wish.name, "done"))
+        else:
+            self.jobs[job.wish.name] = JobState(job.wish, Phase.READY, job.asked)

@@ -1,0 +1,348 @@
+"""The engine's decisions, one by one; tests/simulation plays them through together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from slurm_work import ASKED, SETTINGS, Driver, seen, wish
+
+from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm.policies import Asked, Failure, Policies
+from osa_luigi.batch.slurm.states import Cause
+
+
+class TestSubmitting:
+    def test_the_subruns_of_a_run_are_one_array_by_their_numbers(self) -> None:
+        engine = Driver()
+        engine.want(wish(0), wish(1), wish(5))
+        intend, submit = engine.tick()
+        assert isinstance(intend, m.Intend)
+        assert list(intend.array.elements) == [0, 1, 5]
+        assert submit == m.Submit(intend.array.name)
+        assert ".g1." in intend.array.name
+
+    def test_each_run_is_an_array_of_its_own(self) -> None:
+        engine = Driver()
+        engine.want(wish(0), wish(0, run=2002))
+        engine.tick()
+        assert {array.group for array in engine.state.arrays.values()} == {"Run2001.dl1", "Run2002.dl1"}
+
+    def test_an_array_is_no_larger_than_it_may_be(self) -> None:
+        engine = Driver(replace(SETTINGS, array_size=100))
+        engine.want(*(wish(number) for number in range(250)))
+        engine.tick()
+        assert sorted(len(array.elements) for array in engine.state.arrays.values()) == [50, 100, 100]
+
+    def test_indices_above_what_the_cluster_takes_are_counted_anew(self) -> None:
+        engine = Driver(replace(SETTINGS, max_index=100))
+        engine.want(wish(99), wish(100), wish(101))
+        engine.tick()
+        assert list(engine.array.elements) == [0, 1, 2]
+
+    def test_several_short_subruns_share_an_element(self) -> None:
+        engine = Driver(replace(SETTINGS, per_element={"r0_to_dl1": 2}))
+        engine.want(*(wish(number) for number in range(5)))
+        engine.tick()
+        assert [len(element.jobs) for element in engine.array.elements.values()] == [2, 2, 1]
+        assert list(engine.array.elements) == [0, 2, 4]
+
+    def test_a_job_in_flight_that_is_asked_for_again_is_not_submitted_again(self) -> None:
+        engine = Driver().running(wish(0))
+        assert not engine.want(wish(0))
+        assert not engine.later(60).tick()
+
+    def test_no_more_is_in_flight_than_allowed(self) -> None:
+        engine = Driver(replace(SETTINGS, in_flight=3))
+        engine.want(*(wish(number) for number in range(5)))
+        engine.tick()
+        assert len(engine.array.elements) == 3
+        assert not engine.tick()
+
+    def test_what_waits_for_riders_is_held_until_their_elements_are_over(self) -> None:
+        engine = Driver().running(wish(0, riders=("datacheck.Run2001.0000",)))
+        engine.queue(seen("RUNNING"), notes=(engine.note(),))
+        engine.want(wish(1, group="Run2001.datacheck", after=("datacheck.Run2001.0000",)))
+        assert not engine.tick()
+        engine.later(30).queue(seen("RUNNING"), notes=(m.Note(engine.array.name, 0),))
+        assert engine.tick()
+
+    def test_a_refusal_for_good_is_told_with_the_words_of_sbatch(self) -> None:
+        engine = Driver()
+        engine.want(wish(0))
+        engine.tick()
+        engine.hear(m.Refused(engine.now, engine.array.name, "invalid partition specified: shorty."))
+        [told] = [c for c in engine.commands if isinstance(c, m.Tell)]
+        assert told.kind == "given up"
+        assert "shorty" in told.text
+        assert "executor.slurm" in told.text
+        assert not engine.state.arrays
+
+    def test_a_refusal_for_now_is_tried_again_later(self) -> None:
+        engine = Driver()
+        engine.want(wish(0))
+        engine.tick()
+        engine.hear(m.Refused(engine.now, engine.array.name, "QOSMaxSubmitJobPerUserLimit.", passing=True))
+        assert not engine.later(1).tick()
+        assert engine.later(SETTINGS.grace_s).tick()
+        assert not engine.job().failures
+
+
+class TestALostReply:
+    def lost(self) -> Driver:
+        engine = Driver()
+        engine.want(wish(0))
+        engine.tick()
+        engine.hear(m.Unanswered(engine.now, engine.array.name, "sbatch timed out."))
+        engine.commands.clear()
+        return engine
+
+    def test_the_name_is_looked_up_and_found(self) -> None:
+        engine = self.lost()
+        assert engine.tick() == [m.Look(engine.array.name)]
+        assert engine.hear(m.Looked(engine.now, engine.array.name, (12,))) == [m.Remember(engine.array.name, 12)]
+
+    def test_nothing_is_submitted_while_nobody_knows(self) -> None:
+        engine = self.lost()
+        for _ in range(20):
+            assert all(isinstance(command, m.Look) for command in engine.later(60).tick())
+
+    def test_only_looks_over_some_time_say_that_it_never_was(self) -> None:
+        engine = self.lost()
+        name = engine.array.name
+        for _ in range(3):
+            engine.hear(m.Looked(engine.now, name, ()))
+        assert name in engine.state.arrays
+        engine.hear(m.Looked(engine.later(SETTINGS.lookup_s).now, name, ()))
+        assert name not in engine.state.arrays
+        assert [type(c) for c in engine.tick()] == [m.Intend, m.Submit]
+        assert engine.array.name != name
+
+    def test_one_that_comes_up_after_all_is_cancelled(self) -> None:
+        engine = self.lost()
+        name = engine.array.name
+        for _ in range(4):
+            engine.hear(m.Looked(engine.later(SETTINGS.lookup_s).now, name, ()))
+        engine.tick()
+        assert m.Cancel(31) in engine.queue(seen("PENDING", job=31), array=name)
+
+    def test_the_queue_may_show_it_first(self) -> None:
+        engine = self.lost()
+        assert m.Remember(engine.array.name, 44) in engine.queue(seen("RUNNING", job=44))
+
+
+class TestWhatSlurmDoesNotSay:
+    def test_no_answer_is_no_news(self) -> None:
+        engine = Driver().running(wish(0))
+        for _ in range(50):
+            assert not engine.later(600).silence()
+        assert engine.job().phase is m.Phase.PLACED
+
+    def test_an_element_that_left_the_queue_is_looked_for_in_the_accounting(self) -> None:
+        engine = Driver().running(wish(0))
+        assert engine.later(60).queue() == [m.Account({engine.array.name: 7})]
+        engine.hear(m.Accounted(engine.now, {engine.array.name: {0: seen("TIMEOUT")}}))
+        engine.later(100).queue()
+        engine.hear(m.Checked(engine.now, {"dl1.2001.0": False}))
+        assert engine.job().failures[0].cause is Cause.TIME
+
+    def test_an_accounting_of_an_earlier_job_of_the_same_id_is_none(self) -> None:
+        engine = Driver().running(wish(0))
+        engine.later(60).queue()
+        engine.hear(m.Accounted(engine.now, {engine.array.name: {0: seen("TIMEOUT", job=99)}}))
+        assert engine.job().phase is m.Phase.PLACED
+
+    def test_only_after_some_looks_over_some_time_it_has_vanished(self) -> None:
+        engine = Driver().running(wish(0))
+        for _ in range(4):
+            engine.later(30).queue()
+            engine.hear(m.Accounted(engine.now, {}))
+        assert engine.asked_for(m.Check)
+        engine.hear(m.Checked(engine.now, {"dl1.2001.0": False}))
+        assert engine.job().failures[0].cause is Cause.VANISHED
+        assert engine.job().phase is m.Phase.READY
+
+    def test_what_vanished_and_is_made_is_done(self) -> None:
+        engine = Driver().running(wish(0))
+        for _ in range(4):
+            engine.later(30).queue()
+            engine.hear(m.Accounted(engine.now, {}))
+        engine.hear(m.Checked(engine.now, {"dl1.2001.0": True}))
+        assert engine.told("done") == ["dl1.2001.0"]
+
+    def test_a_look_from_before_the_submission_says_nothing(self) -> None:
+        engine = Driver()
+        engine.want(wish(0))
+        engine.tick()
+        engine.hear(m.Sent(engine.now, engine.array.name, 7))
+        assert not engine.hear(m.Polled(engine.now + 1, (), engine.now - 5, {}))
+
+    def test_a_record_that_is_late_is_waited_for(self) -> None:
+        engine = Driver().running(wish(0))
+        engine.later(10).queue(seen("COMPLETED"))
+        assert not engine.asked_for(m.Check)
+        engine.later(40).queue(seen("COMPLETED"), notes=(engine.note(),))
+        assert engine.told("done") == ["dl1.2001.0"]
+
+
+class TestAfterAFailure:
+    def ended(self, cause: Cause, state: str = "FAILED", settings: m.Settings = SETTINGS, **more: int) -> Driver:
+        engine = Driver(settings).running(wish(0))
+        engine.later(10).queue(seen(state, **more), notes=(engine.note(cause=cause),))
+        return engine
+
+    def test_a_tool_that_failed_would_fail_again(self) -> None:
+        engine = self.ended(Cause.TOOL)
+        assert engine.told("given up") == ["dl1.2001.0"]
+        assert [command.job for command in engine.asked_for(m.GiveUp)] == ["dl1.2001.0"]
+
+    def test_what_was_given_up_is_answered_without_running(self) -> None:
+        engine = self.ended(Cause.TOOL)
+        [told] = engine.want(wish(0))
+        assert isinstance(told, m.Tell)
+        assert told.kind == "given up"
+        assert "osa retry" in told.text
+        assert not engine.tick()
+
+    def test_with_other_settings_it_is_another_job(self) -> None:
+        engine = self.ended(Cause.TOOL)
+        engine.want(wish(0, key="other"))
+        assert engine.tick()
+
+    def test_a_running_job_whose_settings_changed_is_cancelled(self) -> None:
+        engine = Driver().running(wish(0))
+        assert m.Cancel(7, (0,)) in engine.want(wish(0, key="other"))
+        assert engine.tick()
+
+    def test_what_was_forgiven_is_tried_again(self) -> None:
+        engine = self.ended(Cause.TOOL)
+        engine.hear(m.Forgiven(engine.now, ("dl1.2001.0",)))
+        assert engine.tick()
+
+    def test_short_of_memory_it_asks_for_more_and_that_is_remembered(self) -> None:
+        engine = self.ended(Cause.MEMORY)
+        engine.tick()
+        assert engine.array.asked.memory_mb == 3000
+        engine.hear(m.Sent(engine.now, engine.array.name, 8))
+        engine.later(30).queue(seen("COMPLETED", job=8), notes=(engine.note(),))
+        assert engine.asked_for(m.Learn) == [m.Learn("r0_to_dl1", ASKED, replace(ASKED, memory_mb=3000))]
+
+    def test_a_kill_that_slurm_explains_counts_as_what_it_was(self) -> None:
+        engine = self.ended(Cause.KILLED, "OUT_OF_MEMORY")
+        assert engine.job().failures[0].cause is Cause.MEMORY
+
+    def test_a_kill_is_not_judged_before_slurm_has_spoken(self) -> None:
+        engine = Driver().running(wish(0))
+        engine.later(10).queue(seen("RUNNING"), notes=(engine.note(cause=Cause.KILLED), m.Note(engine.array.name, 0)))
+        assert not engine.job().failures
+
+    def test_memory_grows_up_to_its_cap_and_then_no_more(self) -> None:
+        settings = replace(SETTINGS, policies=Policies(memory_cap_mb=2500))
+        engine = self.ended(Cause.MEMORY, settings=settings)
+        assert engine.job().asked.memory_mb == 2500
+        engine.tick()
+        engine.hear(m.Sent(engine.now, engine.array.name, 8))
+        engine.later(10).queue(seen("FAILED", job=8), notes=(engine.note(cause=Cause.MEMORY),))
+        assert engine.told("given up") == ["dl1.2001.0"]
+
+    def test_elements_that_failed_go_into_an_array_of_their_own_by_the_same_indices(self) -> None:
+        engine = Driver().running(*(wish(number) for number in range(5)))
+        notes = (engine.note(1, Cause.MEMORY), engine.note(3, Cause.MEMORY))
+        states = {1: "FAILED", 3: "FAILED"}
+        engine.queue(*(seen(states.get(number, "RUNNING"), number) for number in range(5)), notes=notes)
+        [intend, _] = engine.tick()
+        assert isinstance(intend, m.Intend)
+        assert list(intend.array.elements) == [1, 3]
+
+    def test_a_straggler_holds_back_nobody(self) -> None:
+        engine = Driver().running(wish(0), wish(1))
+        engine.queue(seen("COMPLETED"), seen("RUNNING", 1), notes=(engine.note(0),))
+        assert engine.told("done") == ["dl1.2001.0"]
+
+    def test_a_lost_copy_that_finished_all_the_same_is_not_made_again(self) -> None:
+        engine = Driver().running(wish(0), wish(1))
+        note = engine.note()
+        for pause in (20, 20, 100):
+            engine.later(pause).queue(seen("NODE_FAIL"), seen("RUNNING", 1))
+        engine.hear(m.Checked(engine.now, {"dl1.2001.0": False}))
+        assert engine.job().phase is m.Phase.READY
+        engine.silence(note)
+        assert engine.told("done") == ["dl1.2001.0"]
+        assert not engine.later(60).tick()
+
+
+class TestAStageIsGivenUp:
+    settings = replace(SETTINGS, policies=Policies(give_up_after=3))
+
+    def failing(self, count: int) -> Driver:
+        engine = Driver(self.settings).running(*(wish(number) for number in range(6)))
+        sightings = [seen("FAILED" if number < count else "PENDING", number) for number in range(6)]
+        engine.queue(*sightings, notes=tuple(engine.note(number, Cause.TOOL) for number in range(count)))
+        return engine
+
+    def test_after_equal_failures_the_rest_is_cancelled_and_said(self) -> None:
+        engine = self.failing(3)
+        assert m.Cancel(7, (3, 4, 5)) in engine.commands
+        assert "given up" in engine.asked_for(m.Say)[0].text
+        engine.want(wish(9, run=2002))
+        assert not engine.tick()
+        assert "dl1.2002.9" in engine.told("given up")
+
+    def test_before_that_it_goes_on(self) -> None:
+        engine = self.failing(2)
+        assert not engine.asked_for(m.Cancel)
+
+    def test_different_failures_are_different(self) -> None:
+        same = Failure(Cause.TOOL, "r0_to_dl1.Run02001.0003: no flat-field events. Read /a/b.log")
+        other = Failure(Cause.TOOL, "r0_to_dl1.Run02001.0004: no flat-field events. Read /a/c.log")
+        assert same.signature == other.signature
+        assert same.signature != Failure(Cause.TOOL, "r0_to_dl1.Run02001.0004: bad magic number").signature
+
+    def test_a_success_between_starts_the_count_again(self) -> None:
+        engine = self.failing(2)
+        engine.queue(seen("COMPLETED", 5), notes=(engine.note(5),))
+        assert not engine.state.stages["r0_to_dl1"].counts
+
+
+class TestRecovery:
+    def test_an_array_with_an_id_is_adopted(self) -> None:
+        before = Driver().running(wish(0), wish(1))
+        after = Driver(replace(SETTINGS, generation=2))
+        after.hear(m.Recovered(after.now, tuple(before.state.arrays.values()), tuple(before.state.jobs.values())))
+        assert not after.want(wish(0), wish(1))
+        assert not after.tick()
+        after.later(30).queue(seen("COMPLETED"), seen("RUNNING", 1), notes=(after.note(),))
+        assert after.told("done") == ["dl1.2001.0"]
+
+    def test_an_array_without_an_id_is_looked_up(self) -> None:
+        before = Driver()
+        before.want(wish(0))
+        before.tick()
+        after = Driver(replace(SETTINGS, generation=2))
+        after.hear(m.Recovered(after.now, tuple(before.state.arrays.values()), tuple(before.state.jobs.values())))
+        assert after.tick() == [m.Look(after.array.name)]
+
+    def test_a_done_job_that_is_asked_for_again_is_looked_at(self) -> None:
+        engine = Driver().running(wish(0))
+        engine.queue(seen("COMPLETED"), notes=(engine.note(),))
+        assert engine.want(wish(0)) == [m.Check(("dl1.2001.0",))]
+        engine.hear(m.Checked(engine.now, {"dl1.2001.0": False}))
+        assert engine.tick()
+
+
+def test_an_array_is_put_away_once_nothing_more_is_expected_of_it() -> None:
+    engine = Driver().running(wish(0), wish(1))
+    name = engine.array.name
+    engine.queue(seen("COMPLETED"), seen("RUNNING", 1), notes=(engine.note(0),))
+    assert not engine.asked_for(m.Close)
+    engine.queue(seen("COMPLETED"), seen("FAILED", 1), notes=(engine.note(1, Cause.TOOL),))
+    [close] = engine.asked_for(m.Close)
+    assert close.array == name
+    assert list(close.failed) == ["dl1.2001.1"]
+    assert not engine.state.arrays
+
+
+def test_time_grows_as_memory_does() -> None:
+    policies = Policies(time_cap_s=800.0)
+    grown = policies.next_try(Asked(1000, 600.0), (Failure(Cause.TIME, ""),))
+    assert grown == Asked(1000, 800.0)
+    assert policies.next_try(Asked(1000, 800.0), (Failure(Cause.TIME, ""),)) is None

@@ -1,0 +1,114 @@
+"""Every state of SLURM's is a decision."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from slurm_work import Driver, seen, wish
+
+from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm.policies import ADVICE, RETRIES
+from osa_luigi.batch.slurm.states import STATES, STUCK, Cause, Standing, meaning, passes, stuck
+
+DOCUMENTED = """
+BOOT_FAIL CANCELLED COMPLETED COMPLETING CONFIGURING DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PENDING PREEMPTED RECONFIG_FAIL
+REQUEUED REQUEUE_FED REQUEUE_HOLD RESIZING RESV_DEL_HOLD REVOKED RUNNING SIGNALING SPECIAL_EXIT STAGE_OUT STOPPED SUSPENDED TIMEOUT
+LAUNCH_FAILED POWER_UP_NODE UPDATE_DB
+""".split()
+"""The job states in the manual of squeue, 22.05 to 24.11."""
+
+LIVING = [state for state, what in STATES.items() if not what.standing.ended]
+BAD = [state for state, what in STATES.items() if what.standing is Standing.BAD]
+
+
+def test_every_documented_state_has_a_meaning() -> None:
+    assert set(DOCUMENTED) == STATES.keys()
+
+
+def test_every_bad_end_has_a_cause_and_every_cause_a_rule_and_advice() -> None:
+    assert all(what.cause for what in STATES.values() if what.standing is Standing.BAD)
+    assert set(Cause) == RETRIES.keys() == ADVICE.keys()
+
+
+@pytest.mark.parametrize("state", [*LIVING, "A_STATE_OF_TOMORROW"])
+def test_nothing_is_decided_while_it_waits_or_lives(state: str) -> None:
+    engine = Driver().running(wish(0))
+    engine.later(10_000).queue(seen(state))
+    engine.later(10_000).queue(seen(state))
+    assert engine.job().phase is m.Phase.PLACED
+    assert not engine.told("done")
+    assert not engine.told("given up")
+    assert not engine.asked_for(m.Check)
+
+
+@pytest.mark.parametrize("state", BAD)
+def test_a_bad_end_without_a_word_is_a_failure_of_its_cause_if_the_products_are_not_there(state: str) -> None:
+    engine = Driver().running(wish(0))
+    engine.later(20).queue(seen(state))
+    engine.later(20).queue(seen(state))
+    engine.later(100).queue(seen(state))
+    assert engine.asked_for(m.Check) == [m.Check(("dl1.2001.0",))]
+    engine.hear(m.Checked(engine.now, {"dl1.2001.0": False}))
+    [failure] = engine.job().failures
+    assert failure.cause is meaning(state).cause
+    assert state in failure.text
+    tried_again = RETRIES[failure.cause] > 0
+    assert engine.job().phase is (m.Phase.READY if tried_again else m.Phase.GIVEN_UP)
+
+
+@pytest.mark.parametrize("state", [*BAD, "COMPLETED"])
+def test_whatever_slurm_says_a_record_of_success_counts(state: str) -> None:
+    engine = Driver().running(wish(0))
+    engine.later(20).queue(seen(state), notes=(engine.note(),))
+    assert engine.told("done") == ["dl1.2001.0"]
+    assert engine.job().phase is m.Phase.DONE
+
+
+@pytest.mark.parametrize("state", ["NODE_FAIL", "PREEMPTED"])
+def test_what_slurm_may_requeue_is_left_to_it_for_a_while(state: str) -> None:
+    engine = Driver().running(wish(0))
+    engine.later(5).queue(seen(state))
+    engine.later(5).queue(seen("PENDING"))
+    engine.later(500).queue(seen("RUNNING"))
+    assert engine.job().phase is m.Phase.PLACED
+    assert not engine.job().failures
+
+
+@pytest.mark.parametrize("reason", STUCK)
+def test_an_element_that_will_not_start_is_named_once_with_the_next_action(reason: str) -> None:
+    engine = Driver().running(wish(0))
+    for _ in range(3):
+        engine.later(30).queue(seen("PENDING", reason=reason))
+    [said] = engine.asked_for(m.Say)
+    assert reason in said.text
+    assert "7_0" in said.text
+    assert "{" not in said.text
+    assert engine.job().phase is m.Phase.PLACED
+
+
+@pytest.mark.parametrize("reason", ["Priority", "Resources", "BeginTime", "JobArrayTaskLimit", ""])
+def test_an_element_that_waits_its_turn_is_no_news(reason: str) -> None:
+    assert not stuck("PENDING", reason)
+
+
+def test_a_launch_failure_is_told_from_a_kill() -> None:
+    assert meaning("FAILED", 53).cause is Cause.LAUNCH
+    assert meaning("FAILED", 9).cause is Cause.KILLED
+
+
+def test_a_refusal_for_too_many_jobs_passes() -> None:
+    assert passes("sbatch: error: QOSMaxSubmitJobPerUserLimit")
+    assert not passes("sbatch: error: invalid partition specified: shorty")
+
+
+@pytest.mark.skipif(not shutil.which("squeue"), reason="no SLURM here")
+def test_the_installed_squeue_knows_no_other_state() -> None:
+    """squeue names all its states when it is asked for one that it does not know."""
+    said = subprocess.run(
+        ["squeue", "--states=NONE_SUCH"], capture_output=True, text=True, check=False, timeout=20
+    ).stderr
+    named = set(re.findall(r"\b[A-Z_]{6,}\b", said.partition("Valid")[2]))
+    assert named <= STATES.keys() | {"NONE_SUCH"}
