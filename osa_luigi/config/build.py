@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def build_main(checked: Checked, site: m.Site, procedures: Iterable[Path]) -> m.
         site=site,
         procedures=tuple(_absolute(path) for path in procedures),
         default_procedure=values["default_procedure"],
-        executor=m.Executor(executor["type"], m.LocalExecutor(**executor["local"])),
+        executor=m.Executor(executor["type"], m.LocalExecutor(**executor["local"]), _slurm(checked)),
         resources=FrozenMapping({step: _resources(need) for step, need in values["resources"].items()}),
         log_level=values["log_level"],
         settings=freeze(values),
@@ -35,6 +36,48 @@ def build_main(checked: Checked, site: m.Site, procedures: Iterable[Path]) -> m.
 
 def _resources(need: Mapping[str, Any]) -> m.Resources:
     return m.Resources(need["memory_mb"], 60.0 * need["time_limit_minutes"], need["cores"])
+
+
+def _slurm(checked: Checked) -> m.SlurmExecutor:
+    values = dict(checked.get("executor", "slurm"))
+    place = m.SlurmPlace(**{name: freeze(values.pop(name)) for name in _PLACE})
+    steps = {step: _place(place, own) for step, own in values.pop("steps").items() if own is not None}
+    return m.SlurmExecutor(
+        place=place,
+        steps=FrozenMapping(steps),
+        retries=FrozenMapping(values.pop("retries")),
+        growth=m.SlurmGrowth(**values.pop("growth")),
+        environment=_environment(checked, values.pop("environment")),
+        **values,
+    )
+
+
+_PLACE = ("partition", "account", "qos", "nice", "throttle", "extra")
+
+
+def _place(general: m.SlurmPlace, own: Mapping[str, Any]) -> m.SlurmPlace:
+    """Where a step's jobs go: what it does not say is as for all, and its options come after those for all."""
+    said = {name: value for name, value in own.items() if value is not None and name != "extra"}
+    return replace(general, **said, extra=(*general.extra, *own["extra"]))
+
+
+def _environment(checked: Checked, values: Mapping[str, Any]) -> m.SlurmEnvironment:
+    here = _absolute(checked.document.path).parent
+    key = ("executor", "slurm", "environment")
+    image = values["image"] is not None
+    paths = {
+        name: None if values[name] is None else _path(checked, (*key, name), values[name], here)
+        for name in ("image", "archive")
+    }
+    python = values["python"]
+    if python is not None and not (image and "/" not in python):  # in an image a bare name is looked for in its PATH
+        python = _path(checked, (*key, "python"), python, here)
+    return m.SlurmEnvironment(
+        prologue=tuple(values["prologue"]),
+        python=Path(python) if python is not None else None,
+        local_folder=Path(values["local_folder"]),
+        **paths,
+    )
 
 
 def build_site(checked: Checked) -> m.Site:

@@ -21,7 +21,9 @@ IDLE = "has no effect where tailcuts.source is per_run"
 
 
 def check_resources(main: Checked, steps: Iterable[str]) -> None:
-    """No step may ask for more than the executor has."""
+    """No step may ask for more than this machine's pool has; what a cluster has, the cluster says."""
+    if main.get("executor", "type") != "local":
+        return
     local = main.get("executor", "local")
     executor = LocalExecutor(cores=local["cores"], memory_mb=local["memory_mb"])
     totals = {"memory_mb": (executor.total_memory_mb(), " MB"), "cores": (executor.total_cores(), "")}

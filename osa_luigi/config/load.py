@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from osa_luigi.config import checks
+from osa_luigi.config import checks, slurm_checks
 from osa_luigi.config.build import build_main, build_procedure, build_site
 from osa_luigi.config.library import choose, procedure_files, read_library
 from osa_luigi.config.model import Configuration, MainConfig, Procedure, used_steps
@@ -47,6 +47,7 @@ def load_main(path: Path | str, *, check_files: bool = True) -> MainConfig:
     if main:
         asked = [step for step in STEPS if main.checked.given("resources", step)]
         checks.check_resources(main.checked, asked)
+        slurm_checks.check_slurm(main.checked, asked)
     problems.raise_if_any()
     assert main is not None
     return main.config
@@ -92,9 +93,13 @@ def _read_main(path: Path, problems: Problems, check_files: bool) -> _Main | Non
         return None
     checked = check_main(document, problems)
     site = build_site(checked)
+    slurm_checks.check_options(checked)
+    slurm_checks.check_alternatives(checked)
+    config = build_main(checked, site, procedure_files(checked))
     if check_files:
         checks.check_folders(checked, site)
-    return _Main(checked, build_main(checked, site, procedure_files(checked)))
+        slurm_checks.check_environment_files(checked, config.executor.slurm.environment)
+    return _Main(checked, config)
 
 
 def _read_procedure(main: _Main, name: str | None, problems: Problems, check_files: bool) -> Procedure | None:
@@ -105,7 +110,9 @@ def _read_procedure(main: _Main, name: str | None, problems: Problems, check_fil
     if chosen is None:
         return None
     site = main.config.site
-    checks.check_resources(main.checked, used_steps(chosen.values))
+    used = used_steps(chosen.values)
+    checks.check_resources(main.checked, used)
+    slurm_checks.check_slurm(main.checked, used)
     checks.check_together(chosen)
     procedure = build_procedure(chosen, site.base)
     if check_files:

@@ -6,11 +6,16 @@ resolved content, overrides and short cuts included.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from osa_luigi.config.executors import Executor as Executor
+from osa_luigi.config.executors import LocalExecutor as LocalExecutor
+from osa_luigi.config.executors import SlurmEnvironment as SlurmEnvironment
+from osa_luigi.config.executors import SlurmExecutor as SlurmExecutor
+from osa_luigi.config.executors import SlurmGrowth as SlurmGrowth
+from osa_luigi.config.executors import SlurmPlace as SlurmPlace
 from osa_luigi.config.frozen import FrozenMapping
 
 Origins = Mapping[str, str]
@@ -40,31 +45,6 @@ class Site:
     telescope: str
     base: Path
     paths: Paths
-
-
-@dataclass(frozen=True, slots=True)
-class LocalExecutor:
-    """The pool on this machine; None means as much as the machine gives."""
-
-    cores: int | None
-    memory_mb: int | None
-
-    def total_cores(self) -> int:
-        """Cores that jobs may use together."""
-        return self.cores or len(os.sched_getaffinity(0))
-
-    def total_memory_mb(self) -> int:
-        """Memory that jobs may use together, MB: 80 % of the machine's unless configured."""
-        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
-        return self.memory_mb or machine * 8 // 10
-
-
-@dataclass(frozen=True, slots=True)
-class Executor:
-    """What runs the jobs."""
-
-    type: str
-    local: LocalExecutor
 
 
 @dataclass(frozen=True, slots=True)

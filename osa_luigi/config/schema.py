@@ -7,6 +7,7 @@ docs/configuration.md is made from this file.
 from __future__ import annotations
 
 from osa_luigi.config.rules import OPERATIONAL, SCIENTIFIC, Schema, free, leaf, names, section
+from osa_luigi.config.slurm import slurm_section
 
 # Memory (MB) and time limit (minutes) that suffice for real LST-1 data.
 _STEP_NEEDS: dict[str, tuple[int, int, str]] = {
@@ -142,9 +143,8 @@ MAIN: Schema = {
                 OPERATIONAL,
                 "string",
                 "local",
-                "`local`: a pool of processes on this machine.",
-                allowed=["local"],
-                later=["slurm"],
+                "`local`: a pool of processes on this machine; `slurm`: job arrays on a cluster.",
+                allowed=["local", "slurm"],
             ),
             "local": section(
                 "The pool on this machine.",
@@ -166,6 +166,7 @@ MAIN: Schema = {
                     ),
                 },
             ),
+            "slurm": slurm_section(STEPS),
         },
     ),
     "resources": section("What a job of each step needs.", {step: _needs(step) for step in STEPS}),

@@ -105,6 +105,7 @@ class _Attempt:
     def record(self, outcome: str, reason: str) -> dict[str, Any]:
         """The exit record: what happened, where, and at what cost."""
         tool, checks = self.tool, self.checks
+        ran = [child for child in (tool, checks) if child]
         return {
             "id": self.id,
             "step": self.call.step,
@@ -113,11 +114,13 @@ class _Attempt:
             "outcome": outcome,
             "reason": reason,
             "exit_code": tool.exit_code if tool else None,
+            "signal": next((-child.exit_code for child in ran if child.exit_code < 0), None),
+            "timed_out": any(child.timed_out for child in ran),
             "started": self.started.isoformat(timespec="milliseconds"),
             "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "wall_s": tool.wall_s if tool else 0.0,
             "cpu_s": tool.cpu_s if tool else 0.0,
-            "peak_memory_mb": tool.peak_memory_mb if tool else 0.0,
+            "peak_memory_mb": max((child.peak_memory_mb for child in ran), default=0.0),
             "verify_wall_s": checks.wall_s if checks else 0.0,
             "verify_cpu_s": checks.cpu_s if checks else 0.0,
             "log": str(self.log.relative_to(self.production.root)),

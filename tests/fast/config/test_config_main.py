@@ -117,13 +117,8 @@ def test_empty_sections_mean_defaults(site: SiteOnDisk) -> None:
         ),
         (
             "executor:\n",
-            "executor:\n  type: slurm\n",
-            "main.yaml:6:9: executor.type: 'slurm' is not available yet (use local)",
-        ),
-        (
-            "executor:\n",
             "executor:\n  type: pbs\n",
-            "main.yaml:6:9: executor.type: must be one of local; not 'pbs'",
+            "main.yaml:6:9: executor.type: must be one of local, slurm; not 'pbs'",
         ),
         ("cores: 2", "cores: 0", "main.yaml:6:18: executor.local.cores: must be at least 1, not 0"),
         (
