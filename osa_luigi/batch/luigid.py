@@ -1,8 +1,9 @@
 """Luigi's central scheduler as the worker sees it: a service that may be away for a while, and come back without its memory.
 
 It relies on these parts of luigi 3.8, each with a test: `RemoteScheduler._get_retryer`, which gives tenacity's `Retrying`, and the
-attributes ``_url``, ``_rpc_retry_attempts``, ``_rpc_retry_wait`` and ``_rpc_log_retries``; `Worker._keep_alive`, asked where nothing is
-left to do, and what a worker knows of its tasks (``_first_task``, ``_scheduled_tasks``, ``_add_task_history``, ``_batch_families_sent``).
+attributes ``_url``, ``_fetcher``, ``_rpc_retry_attempts``, ``_rpc_retry_wait`` and ``_rpc_log_retries``; `Worker._get_work`, and
+`Worker._keep_alive`, asked where nothing is left to do; and what a worker knows of its tasks (``_first_task``, ``_scheduled_tasks``,
+``_running_tasks``, ``_add_task_history``, ``_batch_families_sent``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import luigi
 import luigi.worker
 from luigi.rpc import RemoteScheduler, RPCError
 from luigi.scheduler import DONE, UNKNOWN
+
+from osa_luigi.batch.connection import KeepAliveFetcher, fits
 
 logger = logging.getLogger("luigi-interface")
 
@@ -28,6 +31,10 @@ class PatientScheduler(RemoteScheduler):  # type: ignore[misc]
         super().__init__(url)
         # With a connection of its own: pings come from another thread.
         self._once = RemoteScheduler(url)
+        if fits(url):
+            for scheduler in (self, self._once):
+                scheduler._fetcher.close()
+                scheduler._fetcher = KeepAliveFetcher()
         self._once._rpc_retry_attempts = 1
         self._once._rpc_log_retries = False
 
@@ -63,6 +70,17 @@ class LastingWorker(luigi.worker.Worker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._added_again = 0
         super().__init__(*args, **kwargs)
+
+    def _get_work(self) -> Any:
+        """Ask for work; also while jobs are under way, a scheduler that does not know of them may have lost everything."""
+        reply = super()._get_work()
+        if reply.task_id is None and self._has_unknown(reply) and self._add_root_again():
+            return super()._get_work()
+        return reply
+
+    def _has_unknown(self, reply: Any) -> bool:
+        known = {task["task_id"] for task in reply.running_tasks or ()}
+        return bool(self._running_tasks.keys() - known)
 
     def _keep_alive(self, reply: Any) -> bool:
         """Whether to go on, asked where nothing is left to do: the end, unless the scheduler has lost the root task."""

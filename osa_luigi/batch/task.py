@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import luigi
 
@@ -11,18 +12,25 @@ from osa_luigi.batch.job import Event, Job
 
 
 class BatchTask(luigi.Task):  # type: ignore[misc]
-    """A task that is one job. Nothing of it runs in luigi's worker process or its forks."""
+    """A task that is one job, or a batch of such tasks that luigi joined. Nothing of it runs in luigi's worker process or its forks."""
+
+    noun = "jobs"
+    """What the members of a batch are called."""
 
     @abstractmethod
-    def job(self) -> Job:
-        """What the executor is to do."""
+    def jobs(self) -> list[Job]:
+        """What the executor is to do: a job for each member, with the member's id as its name."""
 
     @abstractmethod
     def make_executor(self) -> Executor:
         """The executor that the configuration asks for; called once per worker, before the first job."""
 
+    def members(self) -> Sequence[BatchTask]:
+        """The tasks that luigi's scheduler joined to this one; of one that is not joined, itself."""
+        return [self]
+
     def heard(self, event: Event) -> None:
-        """Told of every event of this task's job, in the worker's main thread."""
+        """Told of every event of this task's job, in the worker's main thread; of a batch, each member is told of its own."""
 
     def run(self) -> None:
         """Never called by the worker of osa_luigi.

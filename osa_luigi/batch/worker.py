@@ -1,66 +1,44 @@
 """The luigi worker that hands jobs to an executor instead of forking a process for each task.
 
-Importing `osa_luigi` registers it, so luigi's own command picks it up. It relies on these parts of luigi 3.8, each with a test in
-tests/fast/batch/test_batch_worker.py: `Worker._create_task_process`, `Worker._task_result_queue` (its `get` and `put`), the attributes of a
-`TaskProcess` that `_purge_children` and `__exit__` look at, and `luigi.interface._WorkerSchedulerFactory`.
+It relies on these parts of luigi 3.8, each with a test in tests/fast/batch/test_batch_worker.py or test_batch_handout.py:
+`Worker._create_task_process`, `_run_task`, `_task_result_queue` (its `get` and `put`), `_handle_next_task`, `_purge_children`, `_get_work`
+and `_add_task`; the attributes of a `TaskProcess` that luigi looks at; what a worker keeps (``_running_tasks``, ``_scheduled_tasks``,
+``_batch_running_tasks``, ``_add_task_history``, ``_get_work_response_history``).
 """
 
 from __future__ import annotations
 
+import json
 import logging
-import os
 import queue
 from collections import deque
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import luigi
-import luigi.interface
 import luigi.worker
-from luigi.cmdline_parser import CmdlineParser
 from luigi.event import Event as LuigiEvent
-from luigi.scheduler import DONE, FAILED, RUNNING
+from luigi.scheduler import DONE, FAILED
 
 from osa_luigi.batch.executor import Executor
-from osa_luigi.batch.interrupt import end_quietly, stopped
+from osa_luigi.batch.flight import JobInFlight, TaskInFlight
+from osa_luigi.batch.interrupt import stopped
 from osa_luigi.batch.job import Event
-from osa_luigi.batch.luigid import LastingWorker, PatientScheduler
+from osa_luigi.batch.luigid import LastingWorker
+from osa_luigi.batch.messages import Messages
 from osa_luigi.batch.task import BatchTask
 from osa_luigi.errors import ExecutorError, OsaError
-from osa_luigi.runner.environment import host
 
 logger = logging.getLogger("luigi-interface")
 
 Answer = tuple[str, str, str, list[str], list[Any]]
 """What luigi's worker reads from its queue: task id, status, explanation, missing dependencies, new requirements."""
 
+MOST_TOLD_SINGLY = 5000
+"""With more jobs under way, the scheduler hears of a member's success only by that of its batch; of a failure always."""
 
-class JobInFlight:
-    """Stands where luigi expects a task's process, and owns none."""
-
-    use_multiprocessing = False
-    exitcode = None
-    timeout_time = None
-    worker_timeout = 0
-
-    def __init__(self, worker: OsaWorker, task: BatchTask, reporter: Any) -> None:
-        self.task = task
-        self.reporter = reporter
-        self.made = 0
-        self.log = ""
-        self._worker = worker
-
-    def run(self) -> None:
-        """Hand the job over; the worker hears of its end from the executor."""
-        self._worker.hand_over(self)
-
-    def is_alive(self) -> bool:
-        """It runs elsewhere; the executor says when it ended."""
-        return True
-
-    def terminate(self) -> None:
-        """The executor's `close` decides what becomes of its jobs."""
+QUIET_ROUNDS = 10
+"""While nothing ends, luigi's scheduler is asked for work only every so many wait intervals: it looks through all pending tasks."""
 
 
 class PlanningProcess(luigi.worker.ContextManagedTaskProcess):  # type: ignore[misc]
@@ -75,32 +53,34 @@ class PlanningProcess(luigi.worker.ContextManagedTaskProcess):  # type: ignore[m
 
 
 class Answers:
-    """The queue that luigi's worker waits on: results of planning, and of jobs as the executor tells them."""
+    """The queue that luigi's worker waits on: results of planning, and of tasks as the executor tells of their jobs."""
 
     def __init__(self, worker: OsaWorker) -> None:
         self._worker = worker
-        self._ready: deque[Answer] = deque()
+        self.ready: deque[Answer] = deque()
+        self.taken = 0
 
     def put(self, answer: Answer) -> None:
-        """What a planning task, or luigi itself, reports."""
-        self._ready.append(answer)
+        """What a planning task, the worker, or luigi itself reports."""
+        self.ready.append(answer)
 
     def close(self) -> None:
         """Luigi closes its queue at the end; there is nothing to release here."""
 
     def get(self, timeout: float) -> Answer:
-        """The next result; waits for the executor if there is none yet.
+        """The next result; listens to the executor if there is none yet.
 
         Raises
         ------
         queue.Empty
             Nothing ended within the time.
         """
-        if not self._ready:
-            self._ready.extend(self._worker.listen(timeout))
-        if not self._ready:
+        if not self.ready:
+            self._worker.listen(timeout)
+        if not self.ready:
             raise queue.Empty
-        return self._ready.popleft()
+        self.taken += 1
+        return self.ready.popleft()
 
 
 class OsaWorker(LastingWorker):
@@ -108,14 +88,20 @@ class OsaWorker(LastingWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._executor: Executor | None = None
-        self._in_flight: dict[str, JobInFlight] = {}
+        self._jobs: dict[str, JobInFlight] = {}
+        self._given_up: set[str] = set()
+        self._ended = 0
+        self._messages = Messages()
         super().__init__(*args, **kwargs)
         self._task_result_queue = Answers(self)
 
     @property
     def worker_processes(self) -> int:
-        """How many tasks luigi may hand out: the executor's business, whatever ``--workers`` says."""
-        return self._executor.capacity if self._executor else 1
+        """How many tasks luigi may have running: one more, until as many jobs are under way as the executor wants."""
+        if self._executor is None:
+            return 1
+        running = len(self._running_tasks)
+        return running + 1 if len(self._jobs) < self._executor.capacity else max(1, running)
 
     @worker_processes.setter
     def worker_processes(self, number: int) -> None:
@@ -123,183 +109,190 @@ class OsaWorker(LastingWorker):
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> Any:
         if kind is KeyboardInterrupt:
-            logger.warning("%s", stopped([flight.task for flight in self._in_flight.values()]))
+            logger.warning("%s", stopped([job.task for job in self._jobs.values()]))
         if self._executor:
             self._executor.close()
         return super().__exit__(kind, error, trace)
 
+    # ---- what luigi asks of its worker ------------------------------------------------------------------------------
+
+    def _get_work(self) -> Any:
+        reply = super()._get_work()
+        self._batch_running_tasks.clear()  # this worker tells of each member itself
+        self._trim_replies()
+        return reply
+
+    def _trim_replies(self) -> None:
+        """Luigi's summary looks in all replies for tasks that other workers run; what this one runs stands in each."""
+        replies = self._get_work_response_history
+        if not replies:
+            return
+        last = replies.pop()
+        others = [task for task in last["running_tasks"] if task["worker"] != str(self._id)]
+        if others and not (replies and replies[-1]["running_tasks"] == others):
+            replies.append({**last, "running_tasks": others})
+
+    def _run_task(self, task_id: str) -> None:
+        """What is under way and handed out again stays under way: by having asked, the scheduler knows of it again."""
+        if task_id not in self._running_tasks:
+            super()._run_task(task_id)
+
     def _create_task_process(self, task: luigi.Task) -> Any:
-        reporter = luigi.worker.TaskStatusReporter(self._scheduler, task.task_id, self._id, None)
         if isinstance(task, BatchTask):
-            return JobInFlight(self, task, reporter)
+            return TaskInFlight(self, task)
         return PlanningProcess(
             None,
             task,
             self._id,
             self._task_result_queue,
-            reporter,
+            luigi.worker.TaskStatusReporter(self._scheduler, task.task_id, self._id, None),
             use_multiprocessing=False,
             check_unfulfilled_deps=self._config.check_unfulfilled_deps,
         )
 
-    def hand_over(self, flight: JobInFlight) -> None:
-        """Submit a task's job."""
-        task = flight.task
+    def _purge_children(self) -> None:
+        """Nothing here has a process; luigi's own loop looks at everything under way for each result."""
+
+    def _handle_next_task(self) -> None:
+        """All results that are there, before luigi asks for work again."""
+        before = (self._ended, self._task_result_queue.taken)
+        for _ in range(QUIET_ROUNDS):
+            super()._handle_next_task()
+            while self._task_result_queue.ready:
+                super()._handle_next_task()
+            if (self._ended, self._task_result_queue.taken) != before:
+                return
+
+    def _add_task(self, *args: Any, **kwargs: Any) -> None:
+        """What luigi tells its scheduler, and notes for its summary."""
+        task = self._scheduled_tasks.get(kwargs["task_id"])
+        noted = len(self._add_task_history)
+        joined = isinstance(task, BatchTask) and len(task.members()) > 1
+        if isinstance(task, BatchTask) and not joined and task.batchable and kwargs["status"] in (DONE, FAILED):
+            # Detached from the batch that it was in: run again and DONE, it would mark those of its siblings DONE that still run.
+            kwargs |= {"batch_id": f"alone.{task.task_id}", "batchable": True}
+        super()._add_task(*args, **kwargs)
+        if joined:
+            del self._add_task_history[noted:]  # its members stand for it
+
+    # ---- jobs -------------------------------------------------------------------------------------------------------
+
+    def hand_over(self, flight: TaskInFlight) -> None:
+        """Submit a task's jobs, those that are under way already excepted: they are waited for."""
+        new = self._begin(flight)
         try:
             if self._executor is None:
-                self._executor = task.make_executor()
-            task.trigger_event(LuigiEvent.START, task)
-            self._executor.submit([task.job()])
+                self._executor = flight.task.make_executor()
+            made = {name for name, job in new.items() if flight.is_batch and job.task.complete()}
+            jobs = [job for job in flight.task.jobs() if job.name in new.keys() - made]
+            for job in jobs:
+                new[job.name].calls = len(job.calls)
+                new[job.name].task.trigger_event(LuigiEvent.START, new[job.name].task)
+            if jobs:
+                self._executor.submit(jobs)
         except OsaError as error:
-            self._end(task, FAILED, str(error))
+            for job_in_flight in new.values():
+                self._end(job_in_flight, str(error))
             return
-        self._in_flight[task.task_id] = flight
-        flight.reporter.update_status_message("waiting for a free core")
+        for name in made:
+            self._end(new[name])
+        self._show()
 
-    def listen(self, timeout_s: float) -> list[Answer]:
-        """Results of jobs that ended; everything else that the executor tells becomes messages in luigi's web page."""
+    def _begin(self, flight: TaskInFlight) -> dict[str, JobInFlight]:
+        """Have the task wait for the job of each member; returns those that are not under way yet."""
+        new: dict[str, JobInFlight] = {}
+        for member in flight.members:
+            name = member.task_id
+            self._scheduled_tasks.setdefault(name, member)  # of a batch that a killed engine had, luigi knows no member
+            if name not in self._jobs:
+                self._jobs[name] = new[name] = JobInFlight(member)
+            flight.wait_for(self._jobs[name])
+            self._messages.note(self._jobs[name])
+        return new
+
+    def listen(self, timeout_s: float) -> None:
+        """Hear from the executor: ends of jobs are told at once; everything else becomes messages in luigi's web page."""
         if self._executor is None:
-            return []
+            return
         try:
             events = self._executor.poll(timeout_s)
         except ExecutorError as error:
-            return [self._answer(flight, FAILED, str(error)) for flight in list(self._in_flight.values())]
-        return [answer for event in events if (answer := self._hear(event))]
+            for job in list(self._jobs.values()):
+                self._end(job, str(error))
+            return
+        for event in events:
+            self._hear(event)
+        self._show()
 
-    def _hear(self, event: Event) -> Answer | None:
-        flight = self._in_flight.get(event.job)
-        if flight is None:
+    def _hear(self, event: Event) -> None:
+        job = self._jobs.get(event.job)
+        if job is None:
             if event.kind == "rider failed":
                 logger.warning("%s: %s", event.job, event.text)
-            return None
-        flight.task.heard(event)
+            return
+        job.task.heard(event)
         match event.kind:
             case "done":
-                return self._answer(flight, DONE, "")
+                self._end(job)
             case "given up":
-                return self._answer(flight, FAILED, event.text)
+                self._end(job, event.text)
             case _:
-                self._show(flight, event)
-                return None
+                job.hear(event)
+                self._messages.note(job)
 
-    def _show(self, flight: JobInFlight, event: Event) -> None:
-        """Progress, status message and log of a running job."""
-        flight.made += event.kind == "made"
-        flight.log = event.log or flight.log
-        total = len(flight.task.job().calls)
-        words = {"step": f"running {event.call}", "made": f"made {event.call}", "failed": f"failed: {event.text}"}
-        message = f"{words[event.kind]} ({flight.made} of {total} steps made)"
-        with suppress(Exception):  # a scheduler that is away must not fail a job; luigi's own calls retry
-            flight.reporter.update_status_message(f"{message}\nlog: {flight.log}" if flight.log else message)
-            flight.reporter.update_progress_percentage(100 * flight.made // total)
-            if flight.log:
-                self._link_log(flight)
+    def _show(self) -> None:
+        few = len(self._jobs) <= MOST_TOLD_SINGLY
+        self._messages.send(self._scheduler, self._id, self._jobs, members=few)
 
-    def _link_log(self, flight: JobInFlight) -> None:
-        """With all that makes a task: one that has lost its state would hand back a nameless one."""
-        task = flight.task
-        self._scheduler.add_task(
-            task_id=task.task_id,
-            worker=self._id,
-            status=RUNNING,
-            family=task.task_family,
-            module=task.task_module,
-            params=task.to_str_params(),
-            tracking_url=Path(flight.log).as_uri(),
-        )
+    def _end(self, job: JobInFlight, failure: str | None = None) -> None:
+        """A job has ended; with a failure: badly. Those who wait for it are told, and end with their last one."""
+        many = len(self._jobs) > MOST_TOLD_SINGLY
+        del self._jobs[job.task.task_id]
+        self._ended += 1
+        self.run_succeeded &= failure is None
+        self._say_end(job, failure)
+        for flight in job.awaited_by:
+            flight.end(job, failure)
+            self._messages.note_batch(flight)
+        if not job.is_handed_out_alone:
+            self._tell_member(job, failure, many=many)
+        for flight in job.awaited_by:
+            if not flight.left:
+                self._task_result_queue.put((flight.task.task_id, flight.status, flight.reason, [], []))
 
-    def _answer(self, flight: JobInFlight, status: str, reason: str) -> Answer:
-        task = flight.task
-        del self._in_flight[task.task_id]
-        if status == FAILED:
-            logger.error("%s failed: %s", task, reason)
-            task.trigger_event(LuigiEvent.FAILURE, task, ExecutorError(reason))
-        else:
+    def _say_end(self, job: JobInFlight, failure: str | None) -> None:
+        task = job.task
+        if failure is None:
             logger.info("%s done", task)
             task.trigger_event(LuigiEvent.SUCCESS, task)
-        return task.task_id, status, reason, [], []
+        elif task.task_id in self._given_up and not job.heard:
+            # luigi's scheduler tries what failed again after its retry_delay; the executor remembers, and nothing was done.
+            logger.info("%s was given up before", task)
+        else:
+            self._given_up.add(task.task_id)
+            logger.error("%s failed: %s", task, failure)
+            task.trigger_event(LuigiEvent.FAILURE, task, ExecutorError(failure))
 
-    def _end(self, task: BatchTask, status: str, reason: str) -> None:
-        logger.error("%s failed: %s", task, reason)
-        task.trigger_event(LuigiEvent.FAILURE, task, ExecutorError(reason))
-        self._task_result_queue.put((task.task_id, status, reason, [], []))
-
-
-@runtime_checkable
-class Exclusive(Protocol):
-    """A root task that only one process may work on at a time."""
-
-    def become_engine(self) -> None:
-        """Take the lease; an `ExecutorError` says who holds it."""
-        ...
-
-
-class OsaFactory(luigi.interface._WorkerSchedulerFactory):  # type: ignore[misc]
-    """Makes luigi's own command use this worker."""
-
-    def create_remote_scheduler(self, url: str) -> PatientScheduler:
-        return PatientScheduler(url)
-
-    def create_worker(self, scheduler: Any, worker_processes: int, assistant: bool = False) -> OsaWorker:
-        root = None if assistant else _root_task()
-        if root:
-            end_quietly()
-        # Before luigid hears of this process: it would give a second one the first one's tasks.
-        if isinstance(root, Exclusive):
-            _become_engine(root)
-        chosen = {"worker_id": _stable_id(root)} if root else {}
-        return OsaWorker(scheduler=scheduler, worker_processes=worker_processes, assistant=assistant, **chosen)
-
-
-def _root_task() -> luigi.Task | None:
-    """The task that luigi's command line names."""
-    parser = CmdlineParser.get_instance()
-    return parser.get_task_obj() if parser and parser.known_args.root_task else None
-
-
-def _become_engine(root: Exclusive) -> None:
-    try:
-        root.become_engine()
-    except ExecutorError as error:
-        logger.error("%s", error)  # noqa: TRY400 (said plainly; luigi's exit code for "already running" follows)
-        raise luigi.interface.PidLockAlreadyTakenExit from error
-
-
-def _stable_id(root: luigi.Task) -> str:
-    """The same for the same root task on the same machine.
-
-    A worker that was killed is then handed its RUNNING tasks back at once when it is started again; under a new id it would
-    wait until luigid gives up on the old one (a minute, and 15 more for its tasks).
-    """
-    return f"osa-{host()}-{os.getuid()}-{root.task_id}"
-
-
-EXIT_CODES = {
-    "already_running": 10,
-    "missing_data": 20,
-    "not_run": 25,
-    "task_failed": 30,
-    "scheduling_error": 35,
-    "unhandled_exception": 40,
-}
-"""Luigi's exit codes; its own defaults are 0 for every kind of failure."""
-
-
-UNDECLARED = ("rpc_retry_attempts", "rpc_retry_wait")
-"""Settings that luigi reads from its section ``core``, and warns of as unknown there."""
-
-
-def register() -> None:
-    """Put the worker and the exit codes where luigi's command looks for them; settings of the user's win."""
-    luigi.interface._WorkerSchedulerFactory = OsaFactory
-    config = luigi.configuration.get_config()
-    defaults = {("retcode", name): str(code) for name, code in EXIT_CODES.items()}
-    defaults["core", "log_level"] = "INFO"  # luigi's DEBUG says every second that it waits
-    # The lease keeps two engines from one night. Luigi's own lock goes by the command line alone, so it would keep two sites apart, too.
-    defaults["core", "no_lock"] = "true"
-    # A scheduler that restarts is away for a while; luigi's default (3 tries, 30 s apart) would end the engine meanwhile.
-    defaults |= {("core", "rpc_retry_attempts"): "20", ("core", "rpc_retry_wait"): "15"}
-    luigi.interface.core.ignore_unconsumed = {*luigi.interface.core.ignore_unconsumed, *UNDECLARED}
-    for (section, name), value in defaults.items():
-        if not config.has_option(section, name):
-            config.set(section, name, value)
+    def _tell_member(self, job: JobInFlight, failure: str | None, *, many: bool) -> None:
+        """Tell the scheduler of a batch's member by itself: it unlocks what waits for it, while others still run."""
+        if many and failure is None:
+            for flight in job.awaited_by:
+                flight.untold = True
+            self._add_task_history.append((job.task, DONE, True))
+            return
+        task = job.task
+        self._add_task(
+            worker=self._id,
+            task_id=task.task_id,
+            status=DONE if failure is None else FAILED,
+            expl=None if failure is None else json.dumps(failure),
+            resources=task.process_resources(),
+            runnable=None,
+            params=task.to_str_params(),
+            family=task.task_family,
+            module=task.task_module,
+            new_deps=[],
+            assistant=self._assistant,
+            retry_policy_dict=luigi.worker._get_retry_policy_dict(task),
+            tracking_url=Path(job.log).as_uri() if job.log else None,
+        )

@@ -3,7 +3,7 @@
 Importing it registers the tasks with luigi, and makes luigi's command use the worker of `osa_luigi.batch`.
 """
 
-from osa_luigi.batch.worker import register
+from osa_luigi.batch.command import register
 from osa_luigi.tasks.night import (
     CalibrationTask,
     CloseTask,

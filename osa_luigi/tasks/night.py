@@ -12,9 +12,10 @@ What a task does stands in the plan; a task only says which part of it, and what
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import luigi
@@ -24,7 +25,7 @@ from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.lease import take_lease
 from osa_luigi.batch.local import LocalExecutor
 from osa_luigi.batch.task import BatchTask
-from osa_luigi.config import Configuration, load
+from osa_luigi.config import Configuration
 from osa_luigi.errors import ConfigurationError, NightError, OsaError
 from osa_luigi.night import DataLevel, scan_raw
 from osa_luigi.steps.plan import Group, RunPlan
@@ -39,10 +40,17 @@ from osa_luigi.tasks.session import (
     production_folder,
     session,
 )
+from osa_luigi.tasks.subruns import SubrunsParameter
+
+ARRAY_SIZE = 1000
+"""Subruns that a cluster takes as one array, unless configured."""
 
 
 class NightPart(BatchTask):
     """A part of a night's plan, as one job."""
+
+    stage = ""
+    """What the jobs of the same kind of work are grouped by."""
 
     date = luigi.DateParameter(description="Observation date (the evening's), YYYY-MM-DD")
     production = luigi.Parameter(description="Production id")
@@ -65,11 +73,37 @@ class NightPart(BatchTask):
         group = self.group()
         return self.session.is_done(group.calls, group.production)
 
-    def job(self) -> Job:
+    def jobs(self) -> list[Job]:
         # luigid hands tasks back to a restarted worker before NightTask ran again
         self.session.begin()
+        return [self.job()]
+
+    def job(self, stage: str = "", index: int | None = None) -> Job:
+        """The one job of this task.
+
+        Parameters
+        ----------
+        stage
+            Its group, if not the task's `stage`.
+        index
+            Its number in the group.
+        """
         group = self.group()
-        return Job(self.task_id, group.production.root, group.calls, group.riders, group.after, group.priority)
+        return Job(
+            self.task_id,
+            group.production.root,
+            group.calls,
+            group.riders,
+            group.after,
+            group.priority,
+            self.engine_root(),
+            stage or self.stage,
+            index,
+        )
+
+    def engine_root(self) -> Path:
+        """Root of the production of the night that is being made."""
+        return self.session.plan.production.root
 
     def make_executor(self) -> Executor:
         return executor(self.session.configuration)
@@ -89,20 +123,31 @@ class RunSummaryTask(BatchTask):
     """Makes the night's run summary with lstchain's tool, where the site has none."""
 
     date = luigi.DateParameter(description="Observation date (the evening's), YYYY-MM-DD")
+    production = luigi.Parameter(default="", description="Production id of the night; default: the procedure's")
     procedure = luigi.Parameter(default="", description="Procedure; default: the main configuration's")
 
     @cached_property
     def configuration(self) -> Configuration:
-        """The site."""
-        return load(config_path(), self.procedure or None)
+        """The site, and the night's production id."""
+        return configure(config_path(), self.production, self.procedure)
 
     def complete(self) -> bool:
         return bool(night_paths(self.configuration).run_summary_file(self.date).exists())
 
-    def job(self) -> Job:
+    def jobs(self) -> list[Job]:
         paths = night_paths(self.configuration)
         group = run_summary_group(self.configuration, self.date, scan_raw(paths.r0, paths.r0g, self.date))
-        return Job(self.task_id, group.production.root, group.calls, priority=group.priority)
+        engine = production_folder(self.configuration, self.date).root
+        return [
+            Job(
+                self.task_id,
+                group.production.root,
+                group.calls,
+                priority=group.priority,
+                engine=engine,
+                group="run_summary",
+            )
+        ]
 
     def make_executor(self) -> Executor:
         return executor(self.configuration)
@@ -110,6 +155,14 @@ class RunSummaryTask(BatchTask):
 
 class CalibrationTask(NightPart):
     """The night's calibration: DRS4 baseline, sampling times where asked for, charges."""
+
+    stage = "calibration"
+    engine = luigi.Parameter(
+        default="", significant=False, description="Root of the production being made, where it is another night's"
+    )
+
+    def engine_root(self) -> Path:
+        return Path(self.engine) if self.engine else super().engine_root()
 
     def group(self) -> Group:
         assert self.session.plan.calibration is not None
@@ -135,7 +188,7 @@ class RunPart(NightPart):
         source = self.session.plan.source
         if source is None or self.run_plan.run.level is DataLevel.CALIBRATED:
             return []
-        return [CalibrationTask(date=source.date, production=self.production)]
+        return [CalibrationTask(date=source.date, production=self.production, engine=str(self.engine_root()))]
 
     def leg(self, leg: str) -> list[NightPart]:
         """All subruns of the run through a leg."""
@@ -146,10 +199,25 @@ class RunPart(NightPart):
 
 
 class ReconstructionTask(RunPart):
-    """One subrun through one leg; its datacheck rides along and holds nothing back."""
+    """One subrun through one leg; its datacheck rides along and holds nothing back. Luigi joins those of a run where that pays."""
 
-    subrun = luigi.IntParameter(description="Subrun number")
+    noun = "subruns"
+    subrun = SubrunsParameter(description="Subrun number; 0-149,152 for several that are handed out together")
     leg = luigi.Parameter(description="dl1, or dl1a and dl1b where cleaning or Cat-B is found per run")
+
+    @property
+    def max_batch_size(self) -> int:
+        """How many subruns luigi hands out together: an array on a cluster; on this machine its priorities decide one by one."""
+        main = self.session.configuration.main
+        if main.executor.type == "local":
+            return 1
+        return getattr(getattr(main.executor, "slurm", None), "array_size", ARRAY_SIZE)
+
+    def members(self) -> Sequence[ReconstructionTask]:
+        if len(self.subrun) == 1:
+            return [self]
+        common = {"date": self.date, "production": self.production, "run_id": self.run_id, "leg": self.leg}
+        return [ReconstructionTask(**common, subrun=subrun) for subrun in self.subrun]
 
     def requires(self) -> list[NightPart]:
         if self.leg != "dl1b":
@@ -160,12 +228,27 @@ class ReconstructionTask(RunPart):
             self.part(ReconstructionTask, run_id=self.run_id, subrun=self.subrun, leg="dl1a"),
         ]
 
+    def complete(self) -> bool:
+        return all(self.session.is_done(group.calls, group.production) for group in self.groups())
+
+    def jobs(self) -> list[Job]:
+        self.session.begin()
+        array = f"Run{self.run_id:05d}.{self.leg}"
+        return [member.job(array, *member.subrun) for member in self.members()]
+
+    def groups(self) -> list[Group]:
+        """The steps of each subrun."""
+        return [self.run_plan.legs[self.leg][subrun] for subrun in self.subrun]
+
     def group(self) -> Group:
-        return self.run_plan.legs[self.leg][self.subrun]
+        """The steps of the first subrun, of which the others' differ by name only."""
+        return self.groups()[0]
 
 
 class RunCalibrationTask(RunPart):
     """Cat-B calibration and cleaning levels of a run, from all its subruns."""
+
+    stage = "run_calibration"
 
     def requires(self) -> list[NightPart]:
         return self.leg("dl1a")
@@ -178,6 +261,8 @@ class RunCalibrationTask(RunPart):
 class MergeTask(RunPart):
     """One file per run out of its subruns': DL1 and muons."""
 
+    stage = "merge"
+
     def requires(self) -> list[NightPart]:
         return self.leg(list(self.run_plan.legs)[-1])
 
@@ -188,6 +273,8 @@ class MergeTask(RunPart):
 
 class Dl2Task(RunPart):
     """Energy, direction and gammaness of a run's events."""
+
+    stage = "dl2"
 
     def requires(self) -> list[NightPart]:
         return [self.part(MergeTask, run_id=self.run_id)]
@@ -200,6 +287,8 @@ class Dl2Task(RunPart):
 class DatacheckTask(RunPart):
     """The datacheck of a run, and of those of its subruns that still lack one."""
 
+    stage = "datacheck"
+
     def requires(self) -> list[NightPart]:
         return self.leg(list(self.run_plan.legs)[-1])
 
@@ -211,6 +300,8 @@ class DatacheckTask(RunPart):
 class PlotsTask(RunPart):
     """The plots of a run's datacheck; only closing waits for them."""
 
+    stage = "plots"
+
     def requires(self) -> list[NightPart]:
         return [self.part(DatacheckTask, run_id=self.run_id)]
 
@@ -221,6 +312,8 @@ class PlotsTask(RunPart):
 
 class LongtermTask(NightPart):
     """The check over all runs of the night."""
+
+    stage = "longterm"
 
     def requires(self) -> list[NightPart]:
         return [
@@ -237,6 +330,8 @@ class LongtermTask(NightPart):
 class CloseTask(NightPart):
     """The night is finished: every declared product is there."""
 
+    stage = "close"
+
     def requires(self) -> list[NightPart]:
         plan = self.session.plan
         common = {"date": self.date, "production": self.production}
@@ -248,8 +343,10 @@ class CloseTask(NightPart):
                 leg = list(run.legs)[-1]
                 parts += [ReconstructionTask(**common, run_id=run_id, subrun=n, leg=leg) for n in run.legs[leg]]
         # also where no run needs it: what is declared is made
-        calibration = [CalibrationTask(date=plan.source.date, production=self.production)] if plan.source else []
-        return [*parts, *calibration, *self._lost()]
+        if plan.source:
+            engine = str(self.engine_root())
+            parts.append(CalibrationTask(date=plan.source.date, production=self.production, engine=engine))
+        return [*parts, *self._lost()]
 
     def _lost(self) -> list[NightPart]:
         """Parts of runs that are merged but not whole: luigi looks for nothing below a task that is complete."""
@@ -312,7 +409,8 @@ class NightTask(luigi.Task):  # type: ignore[misc]
         return configure(config_path(), self.production, self.procedure)
 
     def run(self) -> Generator[luigi.Task, None, None]:
-        yield RunSummaryTask(date=self.date, procedure=self.procedure)
+        production = self._configuration().procedure.production_id
+        yield RunSummaryTask(date=self.date, production=production, procedure=self.procedure)
         close = self.close_task()
         close.session.begin()
         if not close.complete():

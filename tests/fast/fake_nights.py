@@ -15,9 +15,9 @@ import luigi
 import luigi.configuration
 from luigi.task_register import Register
 
+from osa_luigi.batch.command import OsaFactory
 from osa_luigi.batch.executor import Executor
 from osa_luigi.batch.job import Event, Job
-from osa_luigi.batch.worker import OsaFactory
 from osa_luigi.config import load
 from osa_luigi.night import STREAMS, compact, raw_name
 from osa_luigi.products.production import Production

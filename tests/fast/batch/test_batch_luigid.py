@@ -9,8 +9,8 @@ import luigi
 import pytest
 from luigi.rpc import RemoteScheduler, RPCError
 
+from osa_luigi.batch.command import OsaFactory
 from osa_luigi.batch.luigid import PatientScheduler
-from osa_luigi.batch.worker import OsaFactory
 from osa_luigi.cli.demo.luigid import ADDRESS, free_port
 
 
@@ -44,7 +44,7 @@ def test_each_try_is_one_line_and_the_last_is_an_error(nobody: str, caplog: pyte
     with pytest.raises(RPCError, match="2 attempts"):
         scheduler.count_pending(worker="w")
     scheduler.close()
-    said = f"luigid at {nobody} does not answer (ConnectionError). Start it again; jobs go on meanwhile. Next try in 0 s (2 of 2)."
+    said = f"luigid at {nobody} does not answer (ConnectionRefusedError). Start it again; jobs go on meanwhile. Next try in 0 s (2 of 2)."
     assert [record.getMessage() for record in caplog.records] == [said]
     assert not caplog.records[0].exc_info
 

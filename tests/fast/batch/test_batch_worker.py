@@ -7,6 +7,7 @@ import logging
 import queue
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import luigi
@@ -17,12 +18,12 @@ import pytest
 from luigi.scheduler import Scheduler
 from luigi.task_register import Register
 
-from osa_luigi.batch import luigid
-from osa_luigi.batch import worker as engine
+from osa_luigi.batch import command, flight, luigid, messages
+from osa_luigi.batch.command import EXIT_CODES, OsaFactory
 from osa_luigi.batch.interrupt import end_quietly, stopped
 from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.task import BatchTask
-from osa_luigi.batch.worker import EXIT_CODES, OsaFactory, OsaWorker
+from osa_luigi.batch.worker import OsaWorker
 from osa_luigi.errors import ExecutorError, NightError
 from osa_luigi.tasks import night
 
@@ -62,8 +63,8 @@ class Part(BatchTask):
     name = luigi.Parameter(default="one")
     hands: Any = None
 
-    def job(self) -> Job:
-        return Job(self.task_id, engine.Path("/nowhere"), ())
+    def jobs(self) -> list[Job]:
+        return [Job(self.task_id, Path("/nowhere"), ())]
 
     def make_executor(self) -> Any:
         return type(self).hands
@@ -163,7 +164,7 @@ def test_what_luigi_asks_of_a_task_s_process_a_job_in_flight_has() -> None:
         source = inspect.getsource(hook)
         for name in ("is_alive", "exitcode", "timeout_time", "worker_timeout", "terminate", "use_multiprocessing"):
             if f".{name}" in source:
-                assert hasattr(engine.JobInFlight, name)
+                assert hasattr(flight.TaskInFlight, name)
 
 
 def test_jobs_go_to_the_executor_and_their_tasks_are_done(run: Any) -> None:
@@ -257,11 +258,9 @@ def test_a_scheduler_that_keeps_nothing_is_given_up(
 
 
 def test_a_task_that_a_scheduler_first_hears_of_while_it_runs_is_a_whole_one() -> None:
-    worker = OsaWorker(scheduler=Scheduler())
-    flight = engine.JobInFlight(worker, Part("x"), luigi.worker.TaskStatusReporter(worker._scheduler, "", "", None))
-    flight.log = "/log"
-    worker._link_log(flight)
-    known = worker._scheduler.task_list(status="RUNNING", upstream_status="")[Part("x").task_id]
+    scheduler = Scheduler()
+    messages._link_log(scheduler, "worker", flight.JobInFlight(Part("x"), log="/log"))
+    known = scheduler.task_list(status="RUNNING", upstream_status="")[Part("x").task_id]
     assert (known["name"], known["params"], known["tracking_url"]) == ("Part", {"name": "x"}, "file:///log")
 
 
@@ -283,9 +282,12 @@ def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_executor_says_how_many_tasks_are_handed_out(run: Any) -> None:
     worker = run(Part("x"), Hands())
-    assert worker.worker_processes == Hands.capacity
     worker.worker_processes = 40  # what --workers=40 does
-    assert worker.worker_processes == Hands.capacity
+    for under_way, more in ((0, 1), (Hands.capacity - 1, 1), (Hands.capacity, 0), (150, 0)):
+        worker._jobs = {str(number): flight.JobInFlight(Part(str(number))) for number in range(under_way)}
+        worker._running_tasks = {"a batch": None, "another": None}
+        assert worker.worker_processes == len(worker._running_tasks) + more
+    worker._running_tasks = {}
 
 
 def test_the_queue_that_luigi_waits_on_is_empty_when_nothing_ended() -> None:
@@ -317,7 +319,7 @@ def test_the_user_s_exit_codes_win(monkeypatch: pytest.MonkeyPatch) -> None:
     before = config.get("retcode", "task_failed")
     config.set("retcode", "task_failed", "77")
     try:
-        engine.register()
+        command.register()
         assert luigi.retcodes.retcode().task_failed == 77
     finally:
         config.set("retcode", "task_failed", before)

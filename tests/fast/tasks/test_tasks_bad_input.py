@@ -10,7 +10,7 @@ import stock
 from astropy.table import Table
 from fake_nights import RUNS, FakeSite
 
-from osa_luigi.batch.worker import EXIT_CODES
+from osa_luigi.batch.command import EXIT_CODES
 
 FAILED = EXIT_CODES["task_failed"]
 DL2 = Path("tailcut84") / "nsb_tuning_0.14" / "dl2_LST-1.Run02004.h5"

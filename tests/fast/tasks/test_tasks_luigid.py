@@ -18,7 +18,7 @@ import stock
 from fake_nights import FakeSite
 from fresh import PATIENCE_S, until
 
-from osa_luigi.batch.worker import EXIT_CODES
+from osa_luigi.batch.command import EXIT_CODES
 from osa_luigi.cli.demo.luigid import ADDRESS, free_port
 
 HELD = "Run02003.0000"

@@ -14,7 +14,7 @@ import stock
 from fake_nights import RUNS, FakeSite
 from fresh import until
 
-from osa_luigi.batch.worker import EXIT_CODES
+from osa_luigi.batch.command import EXIT_CODES
 
 HELD = ("r0_to_dl1.Run02004.0000", "r0_to_dl1.Run02003.0001")
 """What hangs while the rest of the night is made: two, for as many cores."""
