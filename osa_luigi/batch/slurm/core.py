@@ -100,6 +100,7 @@ def _on_polled(turn: Turn, event: m.Polled) -> None:
                 seen = event.queue.get(array.name, {})
                 if see(turn, array.name, seen, event.asked_at):
                     missing[array.name] = array.job
+                turn.renew(turn.arrays[array.name])
             elif array.name in event.queue and array.link is Link.LOST:
                 turn.queued(array, next(iter(event.queue[array.name].values())).job)
         if missing:

@@ -47,7 +47,7 @@ class Turn:
             if reason := self._given_up_stage(wish.stage):
                 self.give_up(wish.name, reason)
             return
-        self.jobs[wish.name] = replace(known, wish=replace(wish, asked=known.wish.asked), wanted=True)
+        self.jobs[wish.name] = replace(known, wish=wish, wanted=True)
         if known.phase is Phase.GIVEN_UP:
             self.do(m.Tell(wish.name, "given up", known.text))
         elif known.phase is Phase.DONE:
@@ -70,7 +70,7 @@ class Turn:
         stage = job.wish.stage
         if self.stages.get(stage, m.Tally()).counts:
             self.stages[stage] = m.Tally(given_up=self._given_up_stage(stage))
-        if job.asked != job.wish.asked:
+        if job.asked != job.wish.asked and job.failures:
             self.do(m.Learn(stage, job.wish.asked, job.asked))
         self.do(m.Tell(name, "done"))
 
@@ -121,6 +121,22 @@ class Turn:
                     self.do(m.Cancel(array.job, tuple(waiting)))
 
     # ---- arrays --------------------------------------------------------------------------------------------------
+
+    def renew(self, array: ArrayState) -> None:
+        """Elements that wait with what the configuration asked for before it was changed: in their place come others."""
+        for index, element in array.elements.items():
+            old = [name for name in element.open if self._is_outdated(self.jobs[name])]
+            if array.job is None or not old or len(old) < len(element.jobs) or not waits(element):
+                continue
+            self.do(m.Cancel(array.job, (index,)))
+            self.put(array.name, index, replace(element, open=(), ended_at=self.at))
+            for name in old:
+                job = self.jobs[name]
+                self.jobs[name] = replace(job, phase=Phase.READY, array="", asked=job.wish.asked)
+
+    @staticmethod
+    def _is_outdated(job: JobState) -> bool:
+        return job.asked != job.wish.asked and not job.failures
 
     def submit_ready(self) -> None:
         """Put what is ready into arrays."""

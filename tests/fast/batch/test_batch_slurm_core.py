@@ -346,3 +346,19 @@ def test_time_grows_as_memory_does() -> None:
     grown = policies.next_try(Asked(1000, 600.0), (Failure(Cause.TIME, ""),))
     assert grown == Asked(1000, 800.0)
     assert policies.next_try(Asked(1000, 800.0), (Failure(Cause.TIME, ""),)) is None
+
+
+def test_what_waits_with_an_old_request_is_replaced_by_what_the_configuration_says_now() -> None:
+    before = Driver()
+    before.want(wish(0), wish(1))
+    before.tick()
+    before.hear(m.Sent(before.now, before.array.name, 7))
+    engine = Driver(replace(SETTINGS, generation=2))
+    engine.hear(m.Recovered(engine.now, tuple(before.state.arrays.values()), tuple(before.state.jobs.values())))
+    less = Asked(1000, 300.0)
+    engine.want(wish(0, asked=less), wish(1, asked=less))
+    assert m.Cancel(7, (0,)) in engine.later(30).queue(seen("PENDING", reason="PartitionTimeLimit"), seen("RUNNING", 1))
+    [intend, _] = engine.tick()
+    assert isinstance(intend, m.Intend)
+    assert intend.array.asked == less
+    assert list(intend.array.elements) == [0]
