@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "status": ("osa_luigi.cli.status:status", "The operator's table of a night."),
     "step": ("osa_luigi.cli.step:step", "Run single steps by hand, list them."),
     "logs": ("osa_luigi.cli.logs:logs", "Print the newest log of a step."),
+    "environment": ("osa_luigi.cli.environment:environment", "The software as one file, for a cluster's nodes."),
     "telescope": ("osa_luigi.cli.telescope:telescope", "The simulated telescope."),
     "demo": ("osa_luigi.cli.demo.command:demo", "A whole simulated night, from nothing to DL2."),
 }

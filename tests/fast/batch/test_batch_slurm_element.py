@@ -248,5 +248,3 @@ def test_one_that_cannot_know_what_it_is_for(production, tmp_path) -> None:
     )
     assert (plain.returncode, "no element of a SLURM array" in plain.stderr) == (2, True)
     assert RecordReader(array).new() == []
-
-
