@@ -91,6 +91,9 @@ class NightPart(BatchTask):
     def heard(self, event: Event) -> None:
         if event.kind == "made":
             note_made(self.group().production, event.call, event.record["key"])
+        elif event.kind == "done":  # a cluster tells of all calls at once
+            for call, key in event.record.get("made", ()):
+                note_made(self.group().production, call, key)
 
 
 def executor(configuration: Configuration) -> Executor:

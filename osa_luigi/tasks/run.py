@@ -13,9 +13,6 @@ from osa_luigi.steps.plan import Group, RunPlan
 from osa_luigi.tasks.part import CalibrationTask, NightPart
 from osa_luigi.tasks.subruns import SubrunsParameter
 
-ARRAY_SIZE = 1000
-"""Subruns that a cluster takes as one array, unless configured."""
-
 
 class RunPart(NightPart):
     """A part of the plan of one run."""
@@ -56,10 +53,8 @@ class ReconstructionTask(RunPart):
     @property
     def max_batch_size(self) -> int:
         """How many subruns luigi hands out together: an array on a cluster; on this machine its priorities decide one by one."""
-        main = self.session.configuration.main
-        if main.executor.type == "local":
-            return 1
-        return getattr(getattr(main.executor, "slurm", None), "array_size", ARRAY_SIZE)
+        executor = self.session.configuration.main.executor
+        return executor.slurm.array_size * executor.slurm.subruns_per_job if executor.type == "slurm" else 1
 
     def members(self) -> Sequence[ReconstructionTask]:
         if len(self.subrun) == 1:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from luigi.execution_summary import LuigiStatusCode
 from luigi.task_register import load_task
 
+from osa_luigi.batch.job import Event
 from osa_luigi.batch.local import LocalExecutor
-from osa_luigi.tasks import session as sessions
 from osa_luigi.tasks.night import CloseTask, LongtermTask
 from osa_luigi.tasks.part import CalibrationTask, RunSummaryTask
 from osa_luigi.tasks.run import DatacheckTask, Dl2Task, MergeTask, PlotsTask, ReconstructionTask
@@ -106,13 +106,23 @@ def test_an_earlier_night_s_calibration_belongs_to_the_engine_of_the_night_that_
     assert {task.task_id for task in tasks} == {CalibrationTask(date=DAY, production="fake").task_id}
 
 
-@pytest.mark.parametrize(("kind", "size"), [("local", 1), ("slurm", 1000)])
-def test_on_this_machine_subruns_are_handed_out_one_by_one(
-    fake_site: FakeSite, kind: str, size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cluster_s_job_tells_at_its_end_what_it_made(fake_site: FakeSite) -> None:
     new_process(fake_site.config)
-    executor = sessions.session(DAY, "fake").configuration.main.executor
-    monkeypatch.setattr(type(executor), "type", kind)
+    first, second = joined().members()
+    (job, _) = joined().jobs()
+    first.heard(Event(job.name, "done", record={"made": [[call.name, call.key] for call in job.calls]}))
+    assert (first.complete(), second.complete(), joined().complete()) == (True, False, False)
+
+
+@pytest.mark.parametrize(
+    ("executor", "size"),
+    [({"type": "local"}, 1), ({"type": "slurm", "slurm": {"array_size": 40, "subruns_per_job": 3}}, 120)],
+)
+def test_on_this_machine_subruns_are_handed_out_one_by_one_and_on_a_cluster_as_arrays(
+    fake_site: FakeSite, executor: dict[str, Any], size: int
+) -> None:
+    fake_site.set_main(executor=executor)
+    new_process(fake_site.config)
     assert joined().max_batch_size == size
 
 
