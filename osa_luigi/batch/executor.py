@@ -13,7 +13,7 @@ class Executor(Protocol):
 
     @property
     def capacity(self) -> int:
-        """How many jobs are worth handing out at a time."""
+        """How many jobs it wants under way, 1 at least; a batch that is handed out may go beyond it."""
         ...
 
     def submit(self, jobs: Sequence[Job]) -> None:

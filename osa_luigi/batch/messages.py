@@ -51,7 +51,7 @@ class Messages:
             for job in jobs:
                 if job.is_handed_out_alone:
                     _show_alone(scheduler, worker, job)
-                elif members:
+                elif members and job.heard:  # its batch's message says that it waits
                     _show(scheduler, job)
 
 
@@ -63,20 +63,20 @@ def _show_batch(scheduler: Any, flight: TaskInFlight) -> None:
     scheduler.set_task_progress_percentage(flight.task.task_id, flight.progress)
 
 
-def _show(scheduler: Any, job: JobInFlight) -> bool:
-    if job.message == job.shown:
-        return False
-    job.shown = job.message
-    scheduler.set_task_status_message(job.task.task_id, job.shown)
-    return True
+def _show(scheduler: Any, job: JobInFlight) -> None:
+    if job.message != job.shown:
+        job.shown = job.message
+        scheduler.set_task_status_message(job.task.task_id, job.shown)
 
 
 def _show_alone(scheduler: Any, worker: str, job: JobInFlight) -> None:
-    if _show(scheduler, job) and job.heard:
-        scheduler.set_task_progress_percentage(job.task.task_id, 100 * job.made // max(job.calls, 1))
+    """The message last: who reads it finds the rest."""
     if job.log != job.shown_log:
         job.shown_log = job.log
         _link_log(scheduler, worker, job)
+    if job.heard and job.message != job.shown:
+        scheduler.set_task_progress_percentage(job.task.task_id, 100 * job.made // max(job.calls, 1))
+    _show(scheduler, job)
 
 
 def _link_log(scheduler: Any, worker: str, job: JobInFlight) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from daemon import Luigid
 from fresh import Fresh, server
 
 from osa_luigi.products.production import Production
@@ -18,3 +21,11 @@ def production(tmp_path: Path) -> Production:
 @pytest.fixture
 def fresh() -> Fresh:
     return server()
+
+
+@pytest.fixture
+def luigid(tmp_path: Path) -> Iterator[Luigid]:
+    """The installed command; whatever a test does to it, it ends."""
+    daemon = Luigid(tmp_path)
+    yield daemon
+    daemon.end(signal.SIGKILL)

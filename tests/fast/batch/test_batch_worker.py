@@ -25,7 +25,8 @@ from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.task import BatchTask
 from osa_luigi.batch.worker import OsaWorker
 from osa_luigi.errors import ExecutorError, NightError
-from osa_luigi.tasks import night
+from osa_luigi.tasks import night, part
+from osa_luigi.tasks import run as run_tasks
 
 
 class Hands:
@@ -327,8 +328,9 @@ def test_the_user_s_exit_codes_win(monkeypatch: pytest.MonkeyPatch) -> None:
 
 TASKS = [
     task
-    for _, task in inspect.getmembers(night, inspect.isclass)
-    if issubclass(task, luigi.Task) and task.__module__ == night.__name__
+    for module in (night, part, run_tasks)
+    for _, task in inspect.getmembers(module, inspect.isclass)
+    if issubclass(task, luigi.Task) and task.__module__ == module.__name__
 ]
 
 
@@ -343,3 +345,14 @@ def test_no_task_declares_resources(task: type[luigi.Task]) -> None:
 def test_only_the_root_runs_in_luigi_s_process(task: type[luigi.Task]) -> None:
     assert (task is night.NightTask) != issubclass(task, BatchTask)
     assert "run" not in vars(task) or task is night.NightTask
+    worker = OsaWorker(scheduler=Scheduler(), force_multiprocessing=True)
+    parameters = {
+        "date": "2024-11-15",
+        "production": "v1",
+        "run_id": "2003",
+        "subrun": "0-3",
+        "leg": "dl1",
+    }
+    process = worker._create_task_process(task.from_str_params(parameters))
+    assert not process.use_multiprocessing
+    assert isinstance(process, flight.TaskInFlight) is (task is not night.NightTask)

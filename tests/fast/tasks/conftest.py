@@ -32,7 +32,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalExecutor]:
 @pytest.fixture
 def borrowed(pool: LocalExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     """The nights of a test run in the session's pool."""
-    monkeypatch.setattr("osa_luigi.tasks.night.executor", lambda configuration: Borrowed(pool))
+    monkeypatch.setattr("osa_luigi.tasks.part.executor", lambda configuration: Borrowed(pool))
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def _finished(pool: LocalExecutor, tmp_path_factory: pytest.TempPathFactory) -> 
     site.write()
     site.night()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("osa_luigi.tasks.night.executor", lambda configuration: Borrowed(pool))
+        patch.setattr("osa_luigi.tasks.part.executor", lambda configuration: Borrowed(pool))
         assert run_night(site).scheduling_succeeded
     return site
 

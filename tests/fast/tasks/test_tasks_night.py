@@ -149,7 +149,7 @@ def test_what_a_run_lacks_stops_that_run_and_never_the_night(
     assert not list(fake_site.production().root.glob("*Run02005*"))
 
     # As the same command typed again: with a pool of its own, which has not seen them fail.
-    monkeypatch.setattr("osa_luigi.tasks.night.executor", lambda _: quick_pool(tmp_path / "cache", 1_000_000))
+    monkeypatch.setattr("osa_luigi.tasks.part.executor", lambda _: quick_pool(tmp_path / "cache", 1_000_000))
     fake_site.set(fake={"fail": [], "die": [], "corrupt": []})
     assert run_night(fake_site).status is LuigiStatusCode.SUCCESS
     again = fake_site.made()
@@ -188,7 +188,7 @@ def test_a_pool_that_is_killed_is_said_and_its_work_goes_on_in_the_next_run(
             return events
 
     with monkeypatch.context() as patch:
-        patch.setattr("osa_luigi.tasks.night.executor", lambda c: Killed(c.main.site.paths.numba_cache, 2, 1_000_000))
+        patch.setattr("osa_luigi.tasks.part.executor", lambda c: Killed(c.main.site.paths.numba_cache, 2, 1_000_000))
         assert run_night(fake_site).status is LuigiStatusCode.FAILED
     assert "has died (exit code -9)" in caplog.text
     assert "run the night again" in caplog.text
