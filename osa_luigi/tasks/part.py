@@ -10,6 +10,7 @@ import luigi
 from osa_luigi.batch.executor import Executor
 from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.local import LocalExecutor
+from osa_luigi.batch.slurm.executor import SlurmExecutor
 from osa_luigi.batch.task import BatchTask
 from osa_luigi.config import Configuration
 from osa_luigi.night import scan_raw
@@ -98,8 +99,10 @@ class NightPart(BatchTask):
 
 def executor(configuration: Configuration) -> Executor:
     """The executor that a configuration asks for."""
-    main = configuration.main
-    return LocalExecutor(main.site.paths.numba_cache, main.executor.local.cores, main.executor.local.memory_mb)
+    main, paths = configuration.main, configuration.main.site.paths
+    if main.executor.type == "slurm":
+        return SlurmExecutor(main.executor.slurm, paths.numba_cache, (main.site.base, paths.running_analysis))
+    return LocalExecutor(paths.numba_cache, main.executor.local.cores, main.executor.local.memory_mb)
 
 
 class RunSummaryTask(BatchTask):

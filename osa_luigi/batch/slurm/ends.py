@@ -10,7 +10,12 @@ from osa_luigi.batch.slurm.states import Cause, Standing, meaning
 
 
 def waits(element: Element) -> bool:
-    return bool(element.open) and not element.over and element.state != "" and meaning(element.state).standing is Standing.WAITING
+    return (
+        bool(element.open)
+        and not element.over
+        and element.state != ""
+        and meaning(element.state).standing is Standing.WAITING
+    )
 
 
 def never_ran(element: Element) -> bool:

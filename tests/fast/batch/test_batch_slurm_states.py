@@ -13,11 +13,36 @@ from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.policies import ADVICE, RETRIES
 from osa_luigi.batch.slurm.states import STATES, STUCK, Cause, Standing, meaning, passes, stuck
 
-DOCUMENTED = """
-BOOT_FAIL CANCELLED COMPLETED COMPLETING CONFIGURING DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PENDING PREEMPTED RECONFIG_FAIL
-REQUEUED REQUEUE_FED REQUEUE_HOLD RESIZING RESV_DEL_HOLD REVOKED RUNNING SIGNALING SPECIAL_EXIT STAGE_OUT STOPPED SUSPENDED TIMEOUT
-LAUNCH_FAILED POWER_UP_NODE UPDATE_DB
-""".split()
+DOCUMENTED = [
+    "BOOT_FAIL",
+    "CANCELLED",
+    "COMPLETED",
+    "COMPLETING",
+    "CONFIGURING",
+    "DEADLINE",
+    "FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "PENDING",
+    "PREEMPTED",
+    "RECONFIG_FAIL",
+    "REQUEUED",
+    "REQUEUE_FED",
+    "REQUEUE_HOLD",
+    "RESIZING",
+    "RESV_DEL_HOLD",
+    "REVOKED",
+    "RUNNING",
+    "SIGNALING",
+    "SPECIAL_EXIT",
+    "STAGE_OUT",
+    "STOPPED",
+    "SUSPENDED",
+    "TIMEOUT",
+    "LAUNCH_FAILED",
+    "POWER_UP_NODE",
+    "UPDATE_DB",
+]
 """The job states in the manual of squeue, 22.05 to 24.11."""
 
 LIVING = [state for state, what in STATES.items() if not what.standing.ended]
