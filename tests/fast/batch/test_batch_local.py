@@ -228,6 +228,8 @@ def test_a_job_whose_process_is_killed_is_given_up_and_may_be_tried_again(execut
 
 
 def test_ctrl_c_is_the_engine_s_business(executor, production):
+    # A pool that works has started: until then, a Ctrl-C ends it with the engine.
+    finish(executor, job(production, fake_call(unit=UNITS[1])))
     os.kill(pool_pid(executor), signal.SIGINT)
     assert told(finish(executor, job(production, fake_call())))[-1] == "done"
 

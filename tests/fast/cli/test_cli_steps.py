@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cli_nights import DATE, Demo, Site
+from cli_nights import DATE, FAKE, Demo, Site
 
 from osa_luigi.steps.catalogue import STEPS
 
@@ -34,8 +34,9 @@ def test_a_step_by_hand_is_made_with_a_receipt_and_not_twice(site: Site) -> None
     assert "step key" in logs.stdout
 
 
-def test_a_failed_attempt_says_why(stopped: Demo) -> None:
-    out, _ = stopped.site.process("step", "run", "r0_to_dl1", "Run02003.0001", *STUCK, "--json", code=1)
+def test_a_failed_attempt_says_why(site: Site) -> None:
+    site.configure({**FAKE, "name": "f", "production_id": "f", "fake": {**FAKE["fake"], "fail": ["drs4_baseline:*"]}})
+    out, _ = site.process("step", "run", "drs4_baseline", "Run02001", *DATE, "--production", "f", "--json", code=1)
     result = json.loads(out)
     assert result["outcome"] == "failed"
     assert "told to fail" in result["reason"]
