@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,8 @@ from tests.cluster.available import why_not
 
 TOOLS: dict[str, Tool] = {tool.name: tool for tool in (Osa(), *PEERS)}
 NODES = 4
+ACCOUNTED_S = 5
+"""Until the accounting knows of the last job."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -108,6 +111,7 @@ def _measured(tool: Tool, work: Work, limit_s: float) -> dict[str, Any]:
         environment["PATH"] = os.pathsep.join((str(wrappers), str(tool.luigid().parent), environment["PATH"]))
         with central_scheduler(tool.luigid(), environment, work.folder) as (luigid, port):
             usage = measure(tool.command(work, port), environment, work.folder, luigid, limit_s)
+        time.sleep(ACCOUNTED_S)
         jobs = read_jobs(cluster.ask(*ALL_JOBS))
     return figures(tool, work, usage, summed(read_calls(log), work.poll_s), jobs)
 

@@ -60,7 +60,8 @@ class Osa:
 
 def site_of(work: Work, executor: Mapping[str, Any] | None = None) -> FakeSite:
     """The site whose jobs, all steps of a subrun together, take the time that is asked for."""
-    slurm = {"type": "slurm", "slurm": {"poll_seconds": work.poll_s}}
+    # Steps ask for hours by default: more than the cluster's partition "short" gives.
+    slurm = {"type": "slurm", "slurm": {"poll_seconds": work.poll_s, "partition": "long"}}
     main = {**merged(MAIN, {"site": {"name": "benchmark"}}), "executor": dict(executor or slurm)}
     step_s = round(work.seconds / STEPS_OF_A_SUBRUN, 3)
     fake = merged(FAKE, {"fake": {"duration_s": step_s}})
