@@ -258,9 +258,10 @@ def test_the_parts_of_luigi_that_batches_rely_on_are_there() -> None:
     assert "self._add_task_history.append((task, status, runnable))" in told
     assert "if task_id in self._running_tasks:" in inspect.getsource(own._run_task)
     assert "while len(self._running_tasks) >= self.worker_processes > 0:" in inspect.getsource(own.run)
-    assert 'task["worker"]' in inspect.getsource(luigi.execution_summary) or '"worker"' in inspect.getsource(
-        luigi.execution_summary
-    )
+    summary = inspect.getsource(luigi.execution_summary)
+    assert "worker._get_work_response_history" in summary
+    assert '["worker"]' in summary
+    assert "_get_retry_policy_dict(task)" in inspect.getsource(own._handle_next_task)
     assert "max_batch_size=task.max_batch_size" in inspect.getsource(own._add_task_batcher)
     # What a status of a batch means to its members, in luigi's scheduler.
     assert "if task.status == RUNNING and task.batch_id is not None" in inspect.getsource(luigi.scheduler)
