@@ -137,7 +137,8 @@ def _head(plan: NightPlan) -> str:
     head = f"Night {night.date.isoformat()}, production {plan.production.id}: {len(plan.runs)} DATA runs, {subruns} subruns"
     if source is None:
         return f"{head}\nCalibration: none; the event builder has calibrated the data"
-    whose = "this night's" if source.date == night.date else f"of {source.date.isoformat()}"
+    none = "" if night.has_calibration else ": this night has none"
+    whose = "this night's" if source.date == night.date else f"of {source.date.isoformat()}{none}"
     used = f"{head}\nCalibration: DRS4 run {source.drs4_run}, PEDCALIB run {source.pedcal_run} ({whose})"
     return f"{used}; {newer_calibration(plan.newer)}" if plan.newer else used
 

@@ -32,7 +32,6 @@ from osa_luigi.steps.planner import production_of
 
 CHARGES = ChargeCalibration.name
 
-
 Books = Callable[[Production], ReceiptBook]
 
 

@@ -188,7 +188,8 @@ def _beginning(plan: NightPlan, generation: int, swept: int, linked: int) -> str
         f"{len(plan.runs)} DATA runs, {subruns} subruns, {len(plan.calls)} steps"
     ]
     if plan.source and plan.source.date != plan.night.date:
-        parts.append(f"calibration of {plan.source.date.isoformat()}")
+        none = "" if plan.night.has_calibration else ": tonight has none"
+        parts.append(f"calibration of {plan.source.date.isoformat()}{none}")
     if plan.newer:
         parts.append(newer_calibration(plan.newer))
     if plan.night.unlisted_runs:
