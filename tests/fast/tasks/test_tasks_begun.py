@@ -14,7 +14,7 @@ from astropy.table import Table
 from fake_nights import DAY, RUNS, FakeSite, new_process, run_night
 from luigi.execution_summary import LuigiStatusCode
 
-from osa_luigi.batch.worker import EXIT_CODES
+from osa_luigi.batch.command import EXIT_CODES
 from osa_luigi.night import CalibrationSource, compact
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Receipt, ReceiptBook
