@@ -16,6 +16,7 @@ from osa_luigi.cli.tables import plain_table, print_table
 from osa_luigi.errors import NightError
 from osa_luigi.steps.plan import NightPlan
 from osa_luigi.tasks.outlook import REFUSED, TO_MAKE, Kind, Outlook, outlooks
+from osa_luigi.tasks.session import newer_calibration
 
 SHOWN = 10
 """Differences that the summary shows; --all shows every step's."""
@@ -39,7 +40,7 @@ def plan(
 
     A step is to be made because it is new, has grown (there are more subruns than it was made from), or was lost. What another
     production of the night holds under the same step key is linked. What was made with other scientific settings under the same
-    production id is a conflict: the run would be refused.
+    production id is a conflict: the run would be refused; where only a unit's own input changed, that unit would be.
 
     \b
     Examples:
@@ -103,6 +104,12 @@ def _data(plan: NightPlan, items: Sequence[Outlook], *, every: bool) -> dict[str
             "pedcal_run": source.pedcal_run,
             "of_this_night": source.date == plan.night.date,
         },
+        "newer_calibration": plan.newer
+        and {
+            "date": plan.newer.date.isoformat(),
+            "drs4_run": plan.newer.drs4_run,
+            "pedcal_run": plan.newer.pedcal_run,
+        },
         "data_runs": list(plan.runs),
         "unlisted_runs": list(plan.night.unlisted_runs),
         "to_make": sum(item.kind in TO_MAKE for item in items),
@@ -130,8 +137,10 @@ def _head(plan: NightPlan) -> str:
     head = f"Night {night.date.isoformat()}, production {plan.production.id}: {len(plan.runs)} DATA runs, {subruns} subruns"
     if source is None:
         return f"{head}\nCalibration: none; the event builder has calibrated the data"
-    whose = "this night's" if source.date == night.date else f"of {source.date.isoformat()}: this night has none"
-    return f"{head}\nCalibration: DRS4 run {source.drs4_run}, PEDCALIB run {source.pedcal_run} ({whose})"
+    none = "" if night.has_calibration else ": this night has none"
+    whose = "this night's" if source.date == night.date else f"of {source.date.isoformat()}{none}"
+    used = f"{head}\nCalibration: DRS4 run {source.drs4_run}, PEDCALIB run {source.pedcal_run} ({whose})"
+    return f"{used}; {newer_calibration(plan.newer)}" if plan.newer else used
 
 
 def _summary_table(items: Sequence[Outlook]) -> Table:
@@ -163,5 +172,17 @@ def _conclusion(items: Sequence[Outlook]) -> list[str]:
         f"{len(refused)} steps would be refused: made otherwise before, or a file without a receipt in their place:",
         *lines,
         *more,
-        "Give the new settings a production id of their own (--production), or restore the settings; move foreign files aside.",
+        _advice(refused),
     ]
+
+
+def _advice(refused: Sequence[Outlook]) -> str:
+    if any(item.refuses_night for item in refused):
+        return (
+            "Nothing would be made. Give the new settings a production id of their own (--production), or restore the settings; "
+            "move foreign files aside."
+        )
+    return (
+        "All that does not need them would be made. Restore their inputs, or give the night another production id (--production); "
+        "move foreign files aside."
+    )

@@ -12,6 +12,7 @@ from osa_luigi.night.calibration import (
 )
 from osa_luigi.night.catalog import read_run_catalog
 from osa_luigi.night.dates import compact, night_bounds, observation_date, parse_date
+from osa_luigi.night.drive import DriveLog
 from osa_luigi.night.foreign import foreign_identity
 from osa_luigi.night.model import (
     DataLevel,
@@ -63,6 +64,7 @@ __all__ = [
     "CalibrationSource",
     "DataLevel",
     "DatedName",
+    "DriveLog",
     "Night",
     "NightPaths",
     "Pointing",

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from osa_luigi.errors import NightError
 from osa_luigi.night.dates import compact, parse_date
-from osa_luigi.night.model import Night
+from osa_luigi.night.model import Night, RunType
 from osa_luigi.night.names import SYSTEMATICS, parse_time_calibration_name, run_label
 
 _LATEST = "pro"
 """LST's link to the version in use."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class CalibrationSource:
     """The night and the runs from which the calibration is made."""
 
@@ -26,7 +26,16 @@ class CalibrationSource:
     pedcal_run: int
 
 
-def find_calibration(day: date, look_back_days: int, observe_date: Callable[[date], Night | None]) -> CalibrationSource:
+def _nothing(_day: date) -> None:
+    return None
+
+
+def find_calibration(
+    day: date,
+    look_back_days: int,
+    observe_date: Callable[[date], Night | None],
+    begun: Callable[[date], CalibrationSource | None] = _nothing,
+) -> CalibrationSource:
     """Tonight's calibration runs if it has both, else those of the latest earlier night that has.
 
     Parameters
@@ -35,6 +44,8 @@ def find_calibration(day: date, look_back_days: int, observe_date: Callable[[dat
         How many days before tonight may be used; 0 for tonight only.
     observe_date
         What was observed at a date, None if nothing. Earlier nights that cannot be read are passed over.
+    begun
+        The runs of which a calibration of a date was made already: they go before later ones, as long as they count.
 
     Raises
     ------
@@ -52,7 +63,9 @@ def find_calibration(day: date, look_back_days: int, observe_date: Callable[[dat
             lacking.append(f"{candidate.isoformat()}: {str(error)[:120]}")
             continue
         if night is not None and night.drs4 is not None and night.pedcal is not None:
-            return CalibrationSource(candidate, night.drs4.run_id, night.pedcal.run_id)
+            made = begun(candidate)
+            latest = CalibrationSource(candidate, night.drs4.run_id, night.pedcal.run_id)
+            return made if made and _counts(night, made) else latest
         lacking.append(f"{candidate.isoformat()}: {_lacks(night)}")
     raise NightError(
         f"no calibration for {day.isoformat()}: looked {look_back_days} days back, "
@@ -60,6 +73,12 @@ def find_calibration(day: date, look_back_days: int, observe_date: Callable[[dat
         + "\n  ".join(lacking)
         + "\nRaise calibration.look_back_days in the procedure, or correct the run types in the run summary."
     )
+
+
+def _counts(night: Night, source: CalibrationSource) -> bool:
+    """Whether its runs still are of their types: a faulty one is marked in the run summary."""
+    types = {run.run_id: run.run_type for run in night.runs}
+    return types.get(source.drs4_run) is RunType.DRS4 and types.get(source.pedcal_run) is RunType.PEDCALIB
 
 
 def _lacks(night: Night | None) -> str:

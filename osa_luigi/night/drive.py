@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 
 from osa_luigi.errors import NightError
@@ -21,11 +21,15 @@ TAI_MINUS_UTC = 37
 
 @dataclass(frozen=True)
 class DriveLog:
-    """The lines of a drive log, sorted by their time stamps (unix seconds, UTC)."""
+    """The lines of a drive log, sorted by their time stamps (unix seconds, UTC).
+
+    ``covered`` is the time up to which all of it was written: no line that is still to come is older.
+    """
 
     name: str
     stamps: tuple[float, ...]
     lines: tuple[bytes, ...]
+    covered: float
 
     @classmethod
     def read(cls, path: Path) -> DriveLog:
@@ -37,29 +41,49 @@ class DriveLog:
             A file cannot be read.
         """
         bending = path.with_name(path.name.replace(DRIVE_LOG.prefix, BENDING_LOG.prefix))
-        lines = [line for log in dict.fromkeys((path, bending)) for line in _lines(log, optional=log != path)]
-        stamped = sorted((stamp, line) for line in lines if (stamp := _stamp(line)) is not None)
-        return cls(path.name, tuple(stamp for stamp, _ in stamped), tuple(line for _, line in stamped))
+        logs = [_stamped(path), *([_stamped(bending)] if bending != path and bending.exists() else [])]
+        covered = min(max((stamp for stamp, _ in log), default=-inf) for log in logs)
+        stamped = sorted(line for log in logs for line in log)
+        return cls(path.name, tuple(stamp for stamp, _ in stamped), tuple(line for _, line in stamped), covered)
 
     def pointing(self, start: int, next_start: int | None) -> Pointing:
         """The lines that a run uses.
 
         The interval goes on to the start of the next run. While that is not known, or the log has not
-        come so far, it ends with the start of the run itself: the log still grows, and a run's
-        pointing must not change with every line of it.
+        come so far, it ends with the start of the run itself. So it changes once while a night is taken:
+        what was made before keeps the pointing that it has, as long as the log `goes_on_from` it.
 
         Parameters
         ----------
         start, next_start
             Unix seconds (UTC).
         """
-        until = start if next_start is None else next_start + MARGIN
-        if not self.stamps or self.stamps[-1] < until:
-            until = start
+        until = start if next_start is None or self.covered < next_start + MARGIN else next_start + MARGIN
         interval = (start - MARGIN, until)
-        first, last = bisect_left(self.stamps, interval[0]), bisect_right(self.stamps, interval[1])
-        digest = hashlib.sha256(b"".join(line + b"\n" for line in self.lines[first:last]))
+        digest = hashlib.sha256(
+            b"".join(line + b"\n" for line in self._between(start - MARGIN, min(until, self.covered)))
+        )
         return Pointing(self.name, interval, digest.hexdigest())
+
+    def goes_on_from(self, begin: int, end: int, sha256: str) -> bool:
+        """Whether the lines taken from an interval earlier are still the first that it has: the log has only grown.
+
+        Parameters
+        ----------
+        begin, end
+            Of the interval, unix seconds (UTC).
+        sha256
+            Of the lines that were taken, as in a `Pointing`.
+        """
+        found = hashlib.sha256()
+        for line in self._between(begin, end):
+            if found.hexdigest() == sha256:
+                return True
+            found.update(line + b"\n")
+        return found.hexdigest() == sha256
+
+    def _between(self, begin: float, end: float) -> tuple[bytes, ...]:
+        return self.lines[bisect_left(self.stamps, begin) : bisect_right(self.stamps, end)]
 
 
 def unix_seconds(run_start: int) -> int | None:
@@ -67,17 +91,16 @@ def unix_seconds(run_start: int) -> int | None:
     return run_start // 10**9 - TAI_MINUS_UTC if run_start > 0 else None
 
 
-def _lines(path: Path, *, optional: bool) -> list[bytes]:
-    """The finished lines: the last one may be half written."""
+def _stamped(path: Path) -> list[tuple[float, bytes]]:
+    """The finished lines with their time stamps: the last one may be half written."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        if optional and isinstance(error, FileNotFoundError):
-            return []
         raise NightError(
             f"{path}: cannot read the drive log ({error.strerror or error}): check it and observe again"
         ) from error
-    return content[: content.rfind(b"\n") + 1].splitlines()
+    lines = content[: content.rfind(b"\n") + 1].splitlines()
+    return [(stamp, line) for line in lines if (stamp := _stamp(line)) is not None]
 
 
 def _stamp(line: bytes) -> float | None:

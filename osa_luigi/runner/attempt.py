@@ -30,7 +30,7 @@ from osa_luigi.runner.forked import Outcome, run_forked
 from osa_luigi.steps.behaviour import behaviour
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.software import software
-from osa_luigi.steps.standing import Standing, difference, standing
+from osa_luigi.steps.standing import Standing, difference, remedy, standing
 from osa_luigi.steps.step import Command, Step
 
 WORK = "work"
@@ -176,7 +176,7 @@ def _present(run: _Attempt) -> bool:
         raise KeyConflictError(
             f"{call.name} exists in production {production.id}, made otherwise: "
             + "; ".join(difference(production, call, receipt))
-            + ". Nothing was changed. Choose another production id, or restore the settings."
+            + f". Nothing was changed. {remedy(call, receipt)}"
         )
     if there is not Presence.COMPLETE:
         # Of a product to be made again, too: who committed it must not move it over the next generation later.

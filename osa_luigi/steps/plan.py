@@ -63,7 +63,13 @@ class RunPlan:
 
 @dataclass(frozen=True)
 class NightPlan:
-    """All that a night's production consists of."""
+    """All that a night's production consists of.
+
+    Parameters
+    ----------
+    newer
+        Later calibration runs than `source`, with which the production was begun; `None` if there are none.
+    """
 
     night: Night
     production: Production
@@ -72,6 +78,7 @@ class NightPlan:
     runs: Mapping[int, RunPlan]
     longterm: Group | None
     close: Group
+    newer: CalibrationSource | None = None
 
     def groups(self) -> Iterator[Group]:
         """All groups, in an order in which they could run."""

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from datetime import date
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 from osa_luigi.config import Configuration, FrozenMapping, Paths, thaw
 from osa_luigi.errors import ConfigurationError, NightError
@@ -73,6 +74,7 @@ def plan_night(
     source: CalibrationSource | None,
     production: Production,
     earlier: Night | None = None,
+    pointings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> NightPlan:
     """The plan of a night.
 
@@ -84,8 +86,10 @@ def plan_night(
         Where its products go; an earlier night's calibration belongs to that night's production of the same id.
     earlier
         The night of the calibration runs, if it is not this one.
+    pointings
+        Subrun → identity of the pointing that it keeps; that of its run where there is none.
     """
-    planner = _Planner(configuration, night, earlier or night, source, production)
+    planner = _Planner(configuration, night, earlier or night, source, production, pointings or {})
     calibration = planner.calibration() if source else None
     runs = {run.run_id: planner.run(run) for run in night.data_runs if run.subruns}
     longterm = planner.longterm(runs)
@@ -112,6 +116,7 @@ class _Planner:
         earlier: Night,
         source: CalibrationSource | None,
         production: Production,
+        pointings: Mapping[str, Mapping[str, Any]],
     ) -> None:
         self._configuration = configuration
         self._procedure = configuration.procedure
@@ -119,6 +124,7 @@ class _Planner:
         self._earlier = earlier
         self._chosen = source
         self._production = production
+        self._pointings = pointings
         self._tailcut = tailcut_folder(configuration)
         self._configs: dict[str, Path] = {}
         # Run by run, in the order taken: a finished run is worth more than many that have begun.
@@ -259,7 +265,7 @@ class _Planner:
             unit=subrun.label,
             raw=raw,
             run_summary=self._summary(self._night, run),
-            pointing=self._pointing(run),
+            pointing=self._pointing(run, subrun),
             config=self._config("r0_to_dl1", settings.config),
             pedestal=None if calibrated else self._calibrated(self._drs4, "pedestal"),
             calibration=None if calibrated else self._calibrated(self._charge, "calibration"),
@@ -271,10 +277,11 @@ class _Planner:
             **self._common("r0_to_dl1"),
         )
 
-    def _pointing(self, run: Run) -> Input:
+    def _pointing(self, run: Run, subrun: Subrun) -> Input:
         """The drive log; where there is none yet, the attempt says which file it misses."""
         log = self._night.drive_log or self._paths.drive / DRIVE_LOG.format(self._night.date)
-        return Input("pointing", log, run.pointing.identity if run.pointing else {"log": log.name})
+        now = run.pointing.identity if run.pointing else {"log": log.name}
+        return Input("pointing", log, self._pointings.get(subrun.label, now))
 
     def _run_calibration(self, run: Run, dl1a: Sequence[StepCall]) -> tuple[StepCall, ...]:
         """Cat-B and cleaning levels, in this order where both are asked for."""

@@ -6,9 +6,11 @@ Planning and attempts judge by the same rule.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 from osa_luigi.products.identity import digest
@@ -16,6 +18,8 @@ from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Receipt
 from osa_luigi.steps.call import Input, StepCall
 from osa_luigi.steps.software import scientific_software
+
+UNIT = re.compile(r"Run\d{5,}(\.\d{4,})?", re.ASCII)
 
 
 class Standing(Enum):
@@ -28,7 +32,11 @@ class Standing(Enum):
     GROWN = "grown"
     """Made from fewer products than there are now (a night is processed while it is taken): to be made again."""
     CONFLICT = "conflict"
-    """Made with other scientific settings, software or foreign inputs: refused under the same production id."""
+    """Made with other scientific settings or software, or from other inputs: refused under the same production id."""
+
+
+OBSERVED = frozenset({"raw", "run_summary", "pointing", "pedestal_ids"})
+"""Roles of foreign inputs that belong to one unit; all others (models, systematics) are chosen for a whole night."""
 
 
 def standing(call: StepCall, receipt: Receipt | None) -> Standing:
@@ -44,7 +52,7 @@ def _has_grown(call: StepCall, receipt: Receipt) -> bool:
     """Whether there are more inputs than there were, or products among them were made again, and nothing else changed.
 
     A product that was made otherwise is refused where it was made; here it has grown. Where inputs are gone (raw files that were moved
-    off the disk, say), a product of all of them must not be replaced by one of the rest.
+    off the disk, say), a product of all of them must not be replaced by one of the rest; nor one of a run by one of another run.
     """
     before, now = _identities(receipt.inputs), _identities(map(_as_recorded, call.inputs))
     return (
@@ -53,13 +61,51 @@ def _has_grown(call: StepCall, receipt: Receipt) -> bool:
         and digest(receipt.settings) == digest(call.settings)
         and not _other_software(receipt)
         and _foreign(receipt.inputs) <= _foreign(map(_as_recorded, call.inputs))
+        and _units(receipt.inputs) <= _units(map(_as_recorded, call.inputs))
         and all(len(now.get(role, ())) >= len(items) for role, items in before.items())
     )
 
 
+def is_of_one_unit(call: StepCall, receipt: Receipt) -> bool:
+    """Whether a conflict concerns its unit alone: a raw file was copied again, say. Else somebody changed how the night is made."""
+    before, now = receipt.inputs, [_as_recorded(item) for item in call.inputs]
+    return (
+        digest(_identities(before)) != digest(_identities(now))
+        and _chosen(before) == _chosen(now)
+        and digest(receipt.settings) == digest(call.settings)
+        and not _other_software(receipt)
+    )
+
+
+def remedy(call: StepCall, receipt: Receipt) -> str:
+    """What a person can do about a conflict."""
+    if is_of_one_unit(call, receipt):
+        return "Restore the input, or choose another production id."
+    return "Choose another production id, or restore the settings."
+
+
+def _chosen(inputs: Iterable[Mapping[str, Any]]) -> set[str]:
+    """What a procedure or a site decides about inputs: which products there are, and foreign files that serve a whole night."""
+    return {
+        digest([item["role"], None if item["key"] else item["identity"]])
+        for item in inputs
+        if item["key"] or item["role"] not in OBSERVED
+    }
+
+
+def _units(inputs: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
+    """Of which runs and subruns the products among the inputs are, by their names: a key says only that they changed."""
+    return {(item["role"], _unit(item["path"])) for item in inputs if item["key"]}
+
+
+def _unit(path: str) -> str:
+    match = UNIT.search(Path(path).name)
+    return match.group() if match else ""
+
+
 def _as_recorded(item: Input) -> Mapping[str, Any]:
     """An input as a receipt holds it."""
-    return {"role": item.role, "identity": item.identity, "key": item.key}
+    return {"role": item.role, "path": str(item.path), "identity": item.identity, "key": item.key}
 
 
 def _foreign(inputs: Iterable[Mapping[str, Any]]) -> set[str]:
@@ -94,7 +140,7 @@ def difference(production: Production, call: StepCall, receipt: Receipt) -> list
         if digest(old) == digest(new):
             continue
         if role in made_here:
-            lines += _product_change(role, old, new)
+            lines += _unit_change(role, receipt, call) or _product_change(role, old, new)
         elif max(len(old or ()), len(new or ())) > 1:
             lines += _files_change(role, old or [], new or [])
         else:
@@ -106,6 +152,16 @@ def _product_change(role: str, old: list[Any] | None, new: list[Any] | None) -> 
     """A step key says nothing to people; how many files there are does."""
     before, now = len(old or ()), len(new or ())
     return [f"input {role}: " + ("a product that was made otherwise" if before == now else f"{before} → {now} files")]
+
+
+def _unit_change(role: str, receipt: Receipt, call: StepCall) -> list[str]:
+    """Which runs and subruns are no more among the products that a product is made from."""
+    before, now = _units(receipt.inputs), _units(map(_as_recorded, call.inputs))
+    gone, come = (sorted(unit for at, unit in units if at == role) for units in (before - now, now - before))
+    if not gone:
+        return []
+    instead = f", with that of {', '.join(come[:2])}" if come else ""
+    return [f"input {role}: without that of {', '.join(gone[:2])}{instead}"]
 
 
 def _files_change(role: str, old: list[Any], new: list[Any]) -> list[str]:

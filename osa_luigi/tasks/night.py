@@ -73,10 +73,8 @@ class CloseTask(NightPart):
                 leg = list(run.legs)[-1]
                 parts += [ReconstructionTask(**common, run_id=run_id, subrun=n, leg=leg) for n in run.legs[leg]]
         # also where no run needs it: what is declared is made
-        if plan.source:
-            engine = str(self.engine_root())
-            parts.append(CalibrationTask(date=plan.source.date, production=self.production, engine=engine))
-        return [*parts, *self._lost()]
+        calibration = [CalibrationTask(**common)] if plan.calibration else []
+        return [*parts, *calibration, *self._lost()]
 
     def _lost(self) -> list[NightPart]:
         """Parts of runs that are merged but not whole: luigi looks for nothing below a task that is complete."""

@@ -9,7 +9,7 @@ from typing import Any
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Presence, Receipt
 from osa_luigi.steps.call import StepCall
-from osa_luigi.steps.standing import Standing, difference, standing
+from osa_luigi.steps.standing import Standing, difference, is_of_one_unit, standing
 from osa_luigi.tasks.session import Session
 
 
@@ -25,7 +25,7 @@ class Kind(StrEnum):
     LINK = "link"
     """Another production of the night holds the same: taken over, not made."""
     CONFLICT = "conflict"
-    """Made with other scientific settings or inputs: the night is refused."""
+    """Made with other scientific settings or inputs: the step is refused, and the night unless it is a matter of this unit alone."""
     FOREIGN = "foreign"
     """A file without a receipt stands in its place: the step is refused."""
 
@@ -57,6 +57,11 @@ class Outlook:
     def made(self) -> bool:
         """Whether the products are there."""
         return self.kind is Kind.MADE
+
+    @property
+    def refuses_night(self) -> bool:
+        """Whether nothing is made in the night because of it."""
+        return self.kind is Kind.CONFLICT and not (self.receipt and is_of_one_unit(self.call, self.receipt))
 
     def as_json(self) -> dict[str, Any]:
         """For a program to read."""

@@ -140,15 +140,13 @@ class RunSummaryTask(BatchTask):
 
 
 class CalibrationTask(NightPart):
-    """The night's calibration: DRS4 baseline, sampling times where asked for, charges."""
+    """The night's calibration: DRS4 baseline, sampling times where asked for, charges.
+
+    Where it is an earlier night's, it is made in that night's production, as this night plans it: what else goes on there, another
+    engine at work among it, is no matter of this night.
+    """
 
     stage = "calibration"
-    engine = luigi.Parameter(
-        default="", significant=False, description="Root of the production being made, where it is another night's"
-    )
-
-    def engine_root(self) -> Path:
-        return Path(self.engine) if self.engine else super().engine_root()
 
     def group(self) -> Group:
         assert self.session.plan.calibration is not None

@@ -29,11 +29,10 @@ class RunPart(NightPart):
         return task(date=self.date, production=self.production, **more)
 
     def calibration(self) -> list[NightPart]:
-        """The calibration that the run needs: the night's own, an earlier night's, or none."""
-        source = self.session.plan.source
-        if source is None or self.run_plan.run.level is DataLevel.CALIBRATED:
+        """The calibration that the run needs, if any."""
+        if self.session.plan.calibration is None or self.run_plan.run.level is DataLevel.CALIBRATED:
             return []
-        return [CalibrationTask(date=source.date, production=self.production, engine=str(self.engine_root()))]
+        return [self.part(CalibrationTask)]
 
     def leg(self, leg: str) -> list[NightPart]:
         """All subruns of the run through a leg."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cache, partial
 from pathlib import Path
 
 import luigi
@@ -19,7 +20,7 @@ import luigi
 from osa_luigi.batch.lease import take_lease
 from osa_luigi.config import Configuration, load
 from osa_luigi.errors import ConfigurationError, ExecutorError, KeyConflictError, NightError, ProductError
-from osa_luigi.night import CalibrationSource, DataLevel, Night, NightPaths, compact, find_calibration, observe
+from osa_luigi.night import CalibrationSource, DataLevel, Night, NightPaths, compact, observe
 from osa_luigi.products.commit import finish_move
 from osa_luigi.products.linking import find_equal, link_product
 from osa_luigi.products.production import Production
@@ -29,7 +30,8 @@ from osa_luigi.runner.leg import sweep_scratch
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.plan import NightPlan
 from osa_luigi.steps.planner import plan_night
-from osa_luigi.steps.standing import Standing, difference, standing
+from osa_luigi.steps.standing import Standing, difference, is_of_one_unit, standing
+from osa_luigi.tasks.begun import Books, Choice, choose_calibration, pointings_in_use
 
 logger = logging.getLogger("luigi-interface")
 
@@ -138,6 +140,8 @@ class Session:
     def refuse_conflicts(self) -> None:
         """Compare the plan with what the production holds.
 
+        What one unit was made from is not looked at: where that changed, its own attempt is refused, and the rest of the night goes on.
+
         Raises
         ------
         KeyConflictError
@@ -146,7 +150,9 @@ class Session:
         conflicts = [
             (production, call, receipt)
             for production, call in self.plan.calls.values()
-            if (receipt := self.book(production).receipt(call.name)) and standing(call, receipt) is Standing.CONFLICT
+            if (receipt := self.book(production).receipt(call.name))
+            and standing(call, receipt) is Standing.CONFLICT
+            and not is_of_one_unit(call, receipt)
         ]
         if conflicts:
             raise KeyConflictError(_conflict_message(self.plan.production, conflicts))
@@ -182,7 +188,10 @@ def _beginning(plan: NightPlan, generation: int, swept: int, linked: int) -> str
         f"{len(plan.runs)} DATA runs, {subruns} subruns, {len(plan.calls)} steps"
     ]
     if plan.source and plan.source.date != plan.night.date:
-        parts.append(f"calibration of {plan.source.date.isoformat()}: tonight has none")
+        none = "" if plan.night.has_calibration else ": tonight has none"
+        parts.append(f"calibration of {plan.source.date.isoformat()}{none}")
+    if plan.newer:
+        parts.append(newer_calibration(plan.newer))
     if plan.night.unlisted_runs:
         runs = ", ".join(map(str, plan.night.unlisted_runs))
         parts.append(f"raw files of runs that the run summary lacks: {runs} (make it again, then run again)")
@@ -191,6 +200,14 @@ def _beginning(plan: NightPlan, generation: int, swept: int, linked: int) -> str
     if linked:
         parts.append(f"{linked} steps linked from other productions of the night")
     return "; ".join(parts)
+
+
+def newer_calibration(newer: CalibrationSource) -> str:
+    """For people: there are later calibration runs than those that the production was begun with."""
+    return (
+        f"newer calibration runs are not used, DRS4 {newer.drs4_run} and PEDCALIB {newer.pedcal_run} of "
+        f"{newer.date.isoformat()}: the production keeps what it was begun with; another production id takes them"
+    )
 
 
 def _conflict_message(production: Production, conflicts: list[tuple[Production, StepCall, Receipt]]) -> str:
@@ -204,7 +221,7 @@ def _conflict_message(production: Production, conflicts: list[tuple[Production, 
     return "\n".join(
         [
             f"production {production.id} of {production.root.parent.name} holds {len(conflicts)} steps "
-            "that were made with other scientific settings or inputs:",
+            "that were made with other scientific settings, software or models:",
             *lines,
             *more,
             "Nothing was changed. Give the new settings a production id of their own (--production …: what the change "
@@ -268,13 +285,14 @@ def session(day: date, production: str = "") -> Session:
 def open_session(config: Path, day: date, production: str = "", procedure: str = "") -> Session:
     """Validate, observe, plan; nothing is run."""
     configuration = configure(config, production, procedure)
-    night = observe(night_paths(configuration), day)
+    observed = cache(partial(observe, night_paths(configuration)))
+    night = observed(day)
     root = production_folder(configuration, day)
-    book = ReceiptBook(root)
-    source = _calibration(configuration, night, book)
-    earlier = observe(night_paths(configuration), source.date) if source and source.date != day else None
-    plan = plan_night(configuration, night, source, root, earlier)
-    return Session(configuration, plan, {root: book})
+    books = cache(ReceiptBook)
+    chosen = _calibration(configuration, night, root, books, observed)
+    earlier = observed(chosen.source.date) if chosen.source and chosen.source.date != day else None
+    plan = plan_night(configuration, night, chosen.source, root, earlier, pointings_in_use(night, books(root)))
+    return Session(configuration, replace(plan, newer=chosen.newer), {root: books(root)})
 
 
 def configure(config: Path, production: str = "", procedure: str = "") -> Configuration:
@@ -311,22 +329,16 @@ def production_folder(configuration: Configuration, day: date) -> Production:
     return Production(folder / compact(day) / configuration.procedure.production_id)
 
 
-def _calibration(configuration: Configuration, night: Night, book: ReceiptBook) -> CalibrationSource | None:
-    """Which runs calibrate the night; what the production was begun with stays, also when later runs are taken."""
-    begun = {name.partition(".")[0]: int(name.rpartition("Run")[2]) for name in book.names() if _is_calibration(name)}
-    if {"drs4_baseline", "charge_calibration"} <= begun.keys():
-        return CalibrationSource(night.date, begun["drs4_baseline"], begun["charge_calibration"])
-    paths = night_paths(configuration)
+def _calibration(
+    configuration: Configuration, night: Night, production: Production, books: Books, observed: Callable[[date], Night]
+) -> Choice:
     try:
-        return find_calibration(
-            night.date,
-            configuration.procedure.calibration.look_back_days,
-            lambda day: night if day == night.date else observe(paths, day),
-        )
+        days = configuration.procedure.calibration.look_back_days
+        return choose_calibration(night, days, production, books, observed)
     except NightError:
         if _needs_calibration(configuration, night):
             raise
-        return None
+        return Choice(None)
 
 
 def _needs_calibration(configuration: Configuration, night: Night) -> bool:
@@ -334,7 +346,3 @@ def _needs_calibration(configuration: Configuration, night: Night) -> bool:
     return configuration.procedure.cat_b.enabled or any(
         run.level is not DataLevel.CALIBRATED for run in night.data_runs
     )
-
-
-def _is_calibration(name: str) -> bool:
-    return name.startswith(("drs4_baseline.Run", "charge_calibration.Run"))

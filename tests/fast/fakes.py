@@ -45,9 +45,9 @@ def product(call: StepCall, root: Path, role: str = "dl1") -> Input:
     return Input(role, root / call.output(role).path, {"key": call.key, "role": role}, call.key)
 
 
-def foreign(path: Path, identity: Any = "a file") -> Input:
+def foreign(path: Path, identity: Any = "a file", role: str = "raw") -> Input:
     """A file that nobody of ours made, as an input."""
-    return Input("raw", path, identity)
+    return Input(role, path, identity)
 
 
 def staged(

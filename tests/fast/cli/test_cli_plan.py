@@ -90,8 +90,35 @@ def test_conflicts_are_told_with_what_would_change(closed: Demo, tmp_path: Any) 
     plan = site.data("plan", *DATE, code=1)
     assert steps(plan)["dl1ab"]["conflict"] == 4
     assert any("picture_thresh: 8 → 10" in line for item in plan["conflicts"] for line in item["detail"])
-    assert "picture_thresh: 8 → 10 (4 units)" in site.osa("plan", *DATE, code=1).stdout
+    text = site.osa("plan", *DATE, code=1).stdout
+    assert "picture_thresh: 8 → 10 (4 units)" in text
+    assert "Nothing would be made. Give the new settings a production id" in text
     assert site.data("status", *DATE, code=1)["sequences"][1]["state"] == "CONFLICT"
+
+
+def test_a_raw_file_of_another_size_is_told_as_the_matter_of_its_unit(closed: Demo, tmp_path: Any) -> None:
+    site = copy(closed, tmp_path)
+    next((site.base / "R0").rglob("LST-1.2.Run02003.0001.fits.fz")).write_bytes(b"copied again")
+    plan = site.data("plan", *DATE, code=1)
+    assert [(item["step"], item["unit"]) for item in plan["conflicts"]] == [("r0_to_dl1", "Run02003.0001")]
+    text = site.osa("plan", *DATE, code=1).stdout
+    assert "input raw: without" in text
+    assert "All that does not need them would be made. Restore their inputs" in text
+
+
+def test_newer_calibration_runs_are_told_and_not_used(closed: Demo, tmp_path: Any) -> None:
+    site = copy(closed, tmp_path)
+    summary = site.base / "monitoring" / "RunSummary" / "RunSummary_20241115.ecsv"
+    rows = summary.read_text().splitlines()
+    later = [row.replace(row[:4], f"{int(row[:4]) + 100}", 1) for row in rows if row.startswith(("2001", "2002"))]
+    summary.write_text("\n".join([*rows, *later]) + "\n")
+    plan = site.data("plan", *DATE)
+    assert (plan["calibration"]["drs4_run"], plan["calibration"]["pedcal_run"]) == (2001, 2002)
+    assert plan["newer_calibration"] == {"date": "2024-11-15", "drs4_run": 2101, "pedcal_run": 2102}
+    assert plan["to_make"] == 0
+    text = site.osa("plan", *DATE).stdout
+    assert "newer calibration runs are not used, DRS4 2101 and PEDCALIB 2102 of 2024-11-15" in text
+    assert closed.site.data("plan", *DATE)["newer_calibration"] is None
 
 
 def test_a_foreign_file_in_a_products_place(site: Site) -> None:

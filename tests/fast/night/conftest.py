@@ -120,6 +120,10 @@ class Site:
         lines = [f"{second} 95.0 {second % 90}.5\n" for second in range(begin, end + 1)]
         return self.write(self.paths.drive_log_file(day), "".join(lines))
 
+    def bending(self, day: date, begin: int, end: int) -> Path:
+        lines = [f"{second} 0.1 0.2\n" for second in range(begin, end + 1)]
+        return self.write(self.paths.drive / f"BendingModelCorrection_log_{compact(day)}.txt", "".join(lines))
+
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:

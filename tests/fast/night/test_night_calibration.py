@@ -29,8 +29,8 @@ def make_night(day, *kinds):
 FULL = (RunType.DRS4, RunType.PEDCALIB, RunType.DATA)
 
 
-def find(nights, look_back=3):
-    """``nights``: types of runs by days before tonight."""
+def find(nights, look_back=3, begun=None):
+    """``nights``: types of runs by days before tonight; ``begun``: runs of which there is a calibration, likewise."""
     asked = []
 
     def observe_date(day):
@@ -40,7 +40,11 @@ def find(nights, look_back=3):
             raise nights[days]
         return make_night(day, *nights[days]) if days in nights else None
 
-    return find_calibration(DAY, look_back, observe_date), asked
+    def made(day):
+        runs = (begun or {}).get((DAY - day).days)
+        return CalibrationSource(day, *runs) if runs else None
+
+    return find_calibration(DAY, look_back, observe_date, made), asked
 
 
 def test_tonights_is_used_and_no_other_night_is_looked_at():
@@ -89,6 +93,25 @@ def test_an_unreadable_tonight_is_told():
 def test_faulty_calibration_runs_do_not_count():
     source, _ = find({0: (RunType.DRS4, RunType.ERRPEDCALIB), 1: FULL})
     assert source.date == DAY - timedelta(days=1)
+
+
+TWICE = (RunType.DRS4, RunType.PEDCALIB, RunType.DRS4, RunType.PEDCALIB)
+
+
+def test_later_runs_of_a_night_do_not_replace_those_that_were_used_already():
+    assert find({0: (), 1: TWICE})[0] == CalibrationSource(DAY - timedelta(days=1), 102, 103)
+    assert find({0: (), 1: TWICE}, begun={1: (100, 101)})[0] == CalibrationSource(DAY - timedelta(days=1), 100, 101)
+
+
+def test_what_was_used_does_not_make_an_earlier_night_go_before_a_later_one():
+    assert find({0: (), 1: FULL, 2: FULL}, begun={2: (100, 101)})[0].date == DAY - timedelta(days=1)
+
+
+@pytest.mark.parametrize("faulty", [(RunType.ERRPEDCALIB, 1), (RunType.ERROR, 0)])
+def test_runs_that_were_marked_as_faulty_since_are_replaced(faulty):
+    kind, place = faulty
+    kinds = [kind if place == number else other for number, other in enumerate(TWICE)]
+    assert find({0: (), 1: kinds}, begun={1: (100, 101)})[0] == CalibrationSource(DAY - timedelta(days=1), 102, 103)
 
 
 @given(st.dictionaries(st.integers(0, 10), st.sampled_from([FULL, (RunType.DATA,)])), st.integers(0, 8))

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from osa_luigi.errors import NightError
-from osa_luigi.night import DataLevel, RunType, Source, observe
+from osa_luigi.night import DataLevel, DriveLog, RunType, Source, observe
 
 RUNS = ((19001, "DRS4", 1), (19002, "PEDCALIB", 1), (19003, "DATA", 3), (19004, "DATA", 2))
 START = 1_731_718_800  # unix seconds
@@ -180,10 +180,49 @@ def test_lines_that_say_nothing_are_passed_over(site, day):
 def test_bending_corrections_count_as_pointing(site, day):
     site.drive(day, START - 100, START + 400)
     before = pointings(site, day, START, START + 200)
-    site.write(site.paths.drive / "BendingModelCorrection_log_20241115.txt", f"{START} 0.1 0.2\n")
+    log = site.bending(day, START - 100, START + 400)
     after = pointings(site, day, START, START + 200)
     assert after[0].sha256 != before[0].sha256
-    assert after[1] == before[1]
+    log.write_text(log.read_text().replace(f"{START} 0.1", f"{START} 0.3"))
+    corrected = pointings(site, day, START, START + 200)
+    assert corrected[0].sha256 != after[0].sha256
+    assert corrected[1] == after[1]
+
+
+def test_a_log_that_lags_behind_says_how_far_a_night_is_known(site, day):
+    """The bending corrections may reach the disk a little after the positions: what comes must come after what was taken."""
+    site.drive(day, START - 100, START + 400)
+    site.bending(day, START - 100, START + 255)
+    first, _ = pointings(site, day, START, START + 200)
+    assert first.interval == (START - 60, START)
+    site.bending(day, START - 100, START + 260)
+    later, _ = pointings(site, day, START, START + 200)
+    assert later.interval == (START - 60, START + 260)
+
+
+def goes_on(site, day, pointing):
+    return DriveLog.read(site.paths.drive_log_file(day)).goes_on_from(*pointing.interval, pointing.sha256)
+
+
+@pytest.mark.parametrize("reached", [-500, -61, -60, -30, 0, 1, 200, 259, 260, 400])
+def test_a_log_that_grows_goes_on_from_every_pointing_that_was_taken_of_it(site, day, reached):
+    site.drive(day, START - 600, START + reached)
+    site.bending(day, START - 600, START + reached - 7)
+    taken = [*pointings(site, day, START, START + 200), *pointings(site, day, START)]
+    site.drive(day, START - 600, START + 4000)
+    site.bending(day, START - 600, START + 4000)
+    assert all(goes_on(site, day, pointing) for pointing in taken)
+
+
+def test_a_log_that_was_corrected_does_not_go_on_from_what_was_taken_of_it(site, day):
+    log = site.drive(day, START - 600, START + 300)
+    first, second = pointings(site, day, START, START + 200)
+    text = log.read_text()
+    log.write_text(text.replace(f"{START + 100} 95.0", f"{START + 100} 96.0"))
+    assert not goes_on(site, day, first)
+    assert goes_on(site, day, second)
+    log.write_text(text[: text.index(f"{START + 100} ")])
+    assert not goes_on(site, day, first)
 
 
 def test_the_summary_of_lstchain_counts_in_tai():

@@ -347,7 +347,8 @@ def test_an_unfinished_move_cannot_overwrite_what_replaced_it(fresh, production,
     fewer = fake_call("merge_dl1", "Run02008", inputs=(product(subruns[0], production.root),))
     more = fake_call("merge_dl1", "Run02008", inputs=(*fewer.inputs, product(subruns[1], production.root)))
     older = committed_elsewhere(production, fewer, monkeypatch)
-    older = replace(older, inputs=({"role": "dl1", "path": "", "identity": fewer.inputs[0].identity, "key": "k"},))
+    before = fewer.inputs[0]
+    older = replace(older, inputs=({"role": "dl1", "path": str(before.path), "identity": before.identity, "key": "k"},))
     receipt_path(production, older).write_text(older.text())
 
     assert fresh.call(work.attempt, production.root, more).outcome == "made"

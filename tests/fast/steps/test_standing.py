@@ -15,13 +15,17 @@ from osa_luigi.products.receipt import Receipt
 from osa_luigi.steps import standing as rule
 from osa_luigi.steps.call import Input, StepCall
 from osa_luigi.steps.software import scientific_software, software
-from osa_luigi.steps.standing import Standing, difference, standing
+from osa_luigi.steps.standing import Standing, difference, is_of_one_unit, remedy, standing
 
 NOWHERE = Production(Path("/nowhere/v1"))
 RAW = foreign(Path("/r0/raw.fits.fz"), {"size": 8})
 SUBRUNS = [product(fake_call(unit=f"Run02008.{number:04}"), NOWHERE.root) for number in range(3)]
 CALIBRATION = product(fake_call("charge_calibration", "Run02006"), NOWHERE.root)
 OTHER_CALIBRATION = product(fake_call("charge_calibration", "Run02006", settings={"filters": 52}), NOWHERE.root)
+
+LATER_CALIBRATION = product(fake_call("charge_calibration", "Run02016", settings={"run": 2016}), NOWHERE.root)
+MODELS, OTHER_MODELS = (foreign(Path("/models"), size, role="models") for size in (1, 2))
+IDS = foreign(Path("/pedestal_ids"), "ids", role="pedestal_ids")
 
 
 def receipt_of(call: StepCall, **changes) -> Receipt:
@@ -61,7 +65,7 @@ def test_only_what_gained_inputs_or_has_renewed_products_has_grown(before, old, 
         old == new
         and {item.role for item in before} == {item.role for item in now}
         and Counter(item.role for item in before) <= Counter(item.role for item in now)
-        and {str(i.path) for i in before if not i.key} <= {str(i.path) for i in now if not i.key}
+        and {str(i.path) for i in before} <= {str(i.path) for i in now}
     )
     assert standing(other, receipt_of(one)) is (Standing.GROWN if grown else Standing.CONFLICT)
 
@@ -77,6 +81,9 @@ def test_only_what_gained_inputs_or_has_renewed_products_has_grown(before, old, 
         (merge(RAW), merge(RAW, CALIBRATION), Standing.CONFLICT),
         (merge(RAW), merge(RAW, foreign(Path("/r0/more"), "more")), Standing.GROWN),
         (merge(CALIBRATION), merge(CALIBRATION, RAW), Standing.CONFLICT),
+        (merge(RAW, CALIBRATION), merge(RAW, LATER_CALIBRATION), Standing.CONFLICT),
+        (merge(CALIBRATION), merge(foreign(Path("/site/Run02006"), role="dl1")), Standing.CONFLICT),
+        (merge(*SUBRUNS[:1]), merge(*SUBRUNS[1:]), Standing.CONFLICT),
         (merge(RAW, *SUBRUNS), merge(*SUBRUNS), Standing.CONFLICT),
         (merge(RAW, *SUBRUNS), merge(foreign(Path("/r0/raw"), {"size": 9}), *SUBRUNS), Standing.CONFLICT),
         (merge(*SUBRUNS[:2], images=True), merge(*SUBRUNS, images=False), Standing.CONFLICT),
@@ -85,6 +92,42 @@ def test_only_what_gained_inputs_or_has_renewed_products_has_grown(before, old, 
 )
 def test_growth_is_told_from_conflict(before, now, expected):
     assert standing(now, receipt_of(before)) is expected
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "alone"),
+    [
+        (merge(RAW), merge(foreign(Path("/r0/raw"), {"size": 9})), True),
+        (merge(RAW), merge(RAW, IDS), True),
+        (merge(RAW, IDS), merge(RAW), True),
+        (merge(*SUBRUNS), merge(*SUBRUNS[:2]), True),
+        (merge(RAW, CALIBRATION), merge(RAW, LATER_CALIBRATION), True),
+        (merge(RAW, MODELS), merge(foreign(Path("/r0/raw"), {"size": 9}), MODELS), True),
+        (merge(RAW, MODELS), merge(RAW, OTHER_MODELS), False),
+        (merge(RAW), merge(RAW, MODELS), False),
+        (merge(RAW), merge(RAW, CALIBRATION), False),
+        (merge(RAW), merge(replace(CALIBRATION, role="raw")), False),
+        (merge(RAW, a=1), merge(RAW, a=2), False),
+        (merge(RAW, a=1), merge(foreign(Path("/r0/raw"), {"size": 9}), a=2), False),
+    ],
+)
+def test_what_was_observed_of_one_unit_is_told_from_what_somebody_chose(before, now, alone):
+    receipt = receipt_of(before)
+    assert standing(now, receipt) is Standing.CONFLICT
+    assert is_of_one_unit(now, receipt) is alone
+    assert ("Restore the input" in remedy(now, receipt)) is alone
+    assert "production id" in remedy(now, receipt)
+
+
+def test_other_software_is_not_a_matter_of_one_unit():
+    older = {**software(), "lstchain": "0.12.2"}
+    receipt = receipt_of(merge(RAW), software=older)
+    assert not is_of_one_unit(merge(foreign(Path("/r0/raw"), {"size": 9})), receipt)
+
+
+def test_another_version_of_a_step_is_not_a_matter_of_one_unit():
+    call = merge(*SUBRUNS)
+    assert not is_of_one_unit(replace(call, key="another"), receipt_of(call))
 
 
 def test_the_same_inputs_under_another_key_are_a_conflict():
@@ -125,7 +168,8 @@ def test_a_key_that_is_the_same_is_enough():
         (merge(a="x"), merge(a=["x", "y"]), ['a: x → ["x", "y"]']),
         (merge(a=[1, 2]), merge(a=[1, 3, 4]), ["a[1]: 2 → 3", "a[2]: none → 4"]),
         (merge(RAW), merge(foreign(Path("/x"), {"size": 9})), ["input raw.size: 8 → 9"]),
-        (merge(*SUBRUNS), merge(*SUBRUNS[:2]), ["input dl1: 3 → 2 files"]),
+        (merge(*SUBRUNS), merge(*SUBRUNS[:2]), ["input dl1: without that of Run02008.0002"]),
+        (merge(CALIBRATION), merge(LATER_CALIBRATION), ["input dl1: without that of Run02006, with that of Run02016"]),
         (merge(RAW), merge(), ['input raw: [{"size": 8}] → none']),
         (
             merge(CALIBRATION, a=1),

@@ -321,12 +321,3 @@ def test_what_a_night_was_begun_with_calibrates_it_to_its_end(finished: FakeSite
     assert source is not None
     assert (source.drs4_run, source.pedcal_run) == (2001, 2002)
     assert "Did not run any tasks" in run_night(finished).summary_text
-
-
-def test_a_night_begun_with_an_earlier_night_s_calibration_keeps_it(fake_site: FakeSite) -> None:
-    fake_site.night((1901, "DRS4", 1), (1902, "PEDCALIB", 1), day=date(2024, 11, 14))
-    fake_site.night((2003, "DATA", 1))
-    assert run_night(fake_site).status is LuigiStatusCode.SUCCESS
-    fake_site.night((2003, "DATA", 1), (2004, "DATA", 1), (2005, "DRS4", 1), (2006, "PEDCALIB", 1))
-    assert run_night(fake_site).status is LuigiStatusCode.SUCCESS
-    assert "dl2.Run02004" in fake_site.made()
