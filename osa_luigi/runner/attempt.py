@@ -225,8 +225,11 @@ def _live(run: _Attempt) -> str:
 
 def _require_inputs(call: StepCall) -> None:
     needed = [item for item in call.inputs if item.key or call.fake is None]  # a fake reads nothing foreign
-    if missing := [str(item.path) for item in needed if not item.path.exists()]:
-        raise NightError(f"{call.name}: missing input {', '.join(missing)}. Restore the file, then run again.")
+    missing = [item for item in needed if not item.path.exists()]
+    if missing:
+        ours = all(item.key for item in missing)
+        next_ = "Run the night again: it is made again." if ours else "Restore the file, then run again."
+        raise NightError(f"{call.name}: missing input {', '.join(str(item.path) for item in missing)}. {next_}")
 
 
 def _guarded(run: _Attempt, function: Callable[[], None]) -> Callable[[], int]:

@@ -6,8 +6,10 @@ The luigi tasks, ``osa plan`` and ``osa step run`` all read the same plan; plann
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 from osa_luigi.night import CalibrationSource, Night, Run
 from osa_luigi.products.production import Production
@@ -63,7 +65,13 @@ class RunPlan:
 
 @dataclass(frozen=True)
 class NightPlan:
-    """All that a night's production consists of."""
+    """All that a night's production consists of.
+
+    Parameters
+    ----------
+    configs
+        Resolved lstchain configurations, and the list of declared products: where they will lie → content.
+    """
 
     night: Night
     production: Production
@@ -72,6 +80,12 @@ class NightPlan:
     runs: Mapping[int, RunPlan]
     longterm: Group | None
     close: Group
+    configs: Mapping[Path, Mapping[str, Any]] = field(default_factory=dict)
+
+    def write_configs(self) -> None:
+        """Put the configurations where the calls name them, before the first runs."""
+        for content in self.configs.values():
+            self.production.write_config(content)
 
     def groups(self) -> Iterator[Group]:
         """All groups, in an order in which they could run."""

@@ -125,7 +125,10 @@ class Session:
         production = self.plan.production
         try:
             generation = take_lease(production)
-            swept = sweep_scratch(production)
+            self.plan.write_configs()
+            # Run summaries are made beside those of other nights, so nobody else sweeps there.
+            summaries = Production(self.configuration.main.site.paths.run_summary)
+            swept = sweep_scratch(production) + sweep_scratch(summaries)
             linked = self.link_equal()
         except OSError as error:
             raise ExecutorError(
@@ -149,7 +152,7 @@ class Session:
             if (receipt := self.book(production).receipt(call.name)) and standing(call, receipt) is Standing.CONFLICT
         ]
         if conflicts:
-            raise KeyConflictError(_conflict_message(self.plan.production, conflicts))
+            raise KeyConflictError(_conflict_message(self.plan, conflicts))
 
     def link_equal(self) -> int:
         """Take over what other productions of the night hold under the same key; returns how many steps."""
@@ -193,11 +196,12 @@ def _beginning(plan: NightPlan, generation: int, swept: int, linked: int) -> str
     return "; ".join(parts)
 
 
-def _conflict_message(production: Production, conflicts: list[tuple[Production, StepCall, Receipt]]) -> str:
+def _conflict_message(plan: NightPlan, conflicts: list[tuple[Production, StepCall, Receipt]]) -> str:
     """The first conflicts by what they change; the same change is told once."""
+    production = plan.production
     told: dict[str, int] = {}
     for holder, call, receipt in conflicts:
-        for line in difference(holder, call, receipt):
+        for line in difference(holder, call, receipt, plan.configs):
             told[f"{call.step}: {line}"] = told.get(f"{call.step}: {line}", 0) + 1
     lines = [f"  {line} ({count} units)" for line, count in list(told.items())[:SHOWN]]
     more = [f"  … and {len(told) - SHOWN} more differences"] if len(told) > SHOWN else []
