@@ -68,7 +68,7 @@ def _folder(default: str, doc: str, *, nullable: bool = False) -> Schema:
 
 _PATHS: Schema = {
     "r0": _folder("R0", "Raw data, by date; must exist (or r0g must)."),
-    "r0g": _folder("R0G", "Gain-selected raw data, by date; read where there are any, unless gain_selection is enabled. Nothing is written there."),
+    "r0g": _folder("R0G", "Gain-selected raw data, by date; read unless gain_selection is enabled, never written."),
     "run_summary": _folder("monitoring/RunSummary", "Run summaries; a missing one is made."),
     "run_catalog": _folder("monitoring/RunCatalog", "Run catalogs: which source a run observed."),
     "drive": _folder("monitoring/DrivePositioning", "Logs of the drive, with the pointing; must exist."),

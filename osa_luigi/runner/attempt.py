@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from osa_luigi.errors import ForeignProductError, KeyConflictError, NightError, OsaError, StepError, VerificationError
+from osa_luigi.process import host
 from osa_luigi.products.commit import commit, finish_move
 from osa_luigi.products.digest import sha256, tables_digest
 from osa_luigi.products.production import Production, write_durably
 from osa_luigi.products.receipt import Made, Presence, Receipt, current_receipt, presence
-from osa_luigi.runner.environment import host
+from osa_luigi.products.scratch import claim
 from osa_luigi.runner.forked import Outcome, run_forked
 from osa_luigi.steps.behaviour import behaviour
 from osa_luigi.steps.call import StepCall
@@ -206,6 +207,7 @@ def _receipt_or_refuse(production: Production, call: StepCall) -> Receipt | None
 def _live(run: _Attempt) -> str:
     """Scratch → tool → verification → commit."""
     run.work.mkdir(parents=True)
+    claim(run.scratch)
     run.log.parent.mkdir(parents=True, exist_ok=True)
     _require_inputs(run.call)
     run.tool = run_forked(_guarded(run, lambda: _execute(run)), run.log, run.work, run.call.needs.time_limit_s)

@@ -174,8 +174,17 @@ class Session:
 
     def _siblings(self, production: Production) -> list[Production]:
         if production not in self.siblings:
-            self.siblings[production] = production.siblings()
+            self.siblings[production] = [one for one in production.siblings() if self._may_read(one)]
         return self.siblings[production]
+
+    def _may_read(self, sibling: Production) -> bool:
+        """Another user's production may be private: then it is as if it were not there."""
+        try:
+            self.book(sibling)
+        except OSError as error:
+            logger.warning("%s: %s: nothing is linked from that production", sibling.root, error.strerror)
+            return False
+        return True
 
 
 def _beginning(plan: NightPlan, generation: int, swept: int, linked: int) -> str:
@@ -269,9 +278,11 @@ def session(day: date, production: str = "") -> Session:
     return _sessions[key]
 
 
-def open_session(config: Path, day: date, production: str = "", procedure: str = "") -> Session:
-    """Validate, observe, plan; nothing is run."""
-    configuration = configure(config, production, procedure)
+def open_session(
+    config: Path, day: date, production: str = "", procedure: str = "", *, to_write: bool = True
+) -> Session:
+    """Validate, observe, plan; nothing is run, nothing written. Without `to_write` nobody asks whether anything could be."""
+    configuration = configure(config, production, procedure, to_write=to_write)
     night = observe(night_paths(configuration), day)
     root = production_folder(configuration, day)
     book = ReceiptBook(root)
@@ -281,9 +292,9 @@ def open_session(config: Path, day: date, production: str = "", procedure: str =
     return Session(configuration, plan, {root: book})
 
 
-def configure(config: Path, production: str = "", procedure: str = "") -> Configuration:
+def configure(config: Path, production: str = "", procedure: str = "", *, to_write: bool = True) -> Configuration:
     """The validated configuration, with a production id from the command line in place of the procedure's."""
-    configuration = load(config, procedure or None)
+    configuration = load(config, procedure or None, to_write=to_write)
     if not production:
         return configuration
     if not re.fullmatch(PRODUCTION_ID, production):
