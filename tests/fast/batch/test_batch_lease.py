@@ -148,9 +148,7 @@ def test_a_container_does_not_take_the_lease_of_a_living_engine_outside(producti
     )
     path = os.pathsep.join(filter(None, sys.path))
     command = [*apart, sys.executable, "-c", script, str(production.root)]
-    ended = subprocess.run(
-        command, check=False, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}
-    )
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
     assert "in another PID namespace" in ended.stderr
     assert leases(production) == ["1.json"]
 
@@ -158,7 +156,9 @@ def test_a_container_does_not_take_the_lease_of_a_living_engine_outside(producti
 def test_a_lease_from_before_says_no_namespace(fresh, production):
     take_lease(production)
     path = folder(production) / "1.json"
-    path.write_text(json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "namespace"}))
+    path.write_text(
+        json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "namespace"})
+    )
     assert "is being worked on" in fresh.call(work.take, production.root)
     assert take_lease(production) == 1
 
