@@ -8,6 +8,7 @@ finishes a move that was interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -44,9 +45,11 @@ def commit(production: Production, receipt: Receipt, scratch: Path) -> bool:
         os.fsync(file.fileno())
     _protect(production, receipt)
     sync_folder(scratch)
-    # Before the link: where a disk has no room for folders, nothing counts yet.
-    for folder in (target.parent, *_folders(production, receipt)):
-        folder.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Before the link: where a disk has no room for folders, nothing counts yet. A file in the way of one costs no work: the move says so.
+    with contextlib.suppress(FileExistsError, NotADirectoryError):
+        for folder in _folders(production, receipt):
+            folder.mkdir(parents=True, exist_ok=True)
     if not link_exclusively(draft, target):
         return False
     finish_move(production, receipt)

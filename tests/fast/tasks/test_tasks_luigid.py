@@ -11,6 +11,7 @@ from fake_nights import FakeSite
 from fresh import until
 
 from osa_luigi.batch.command import EXIT_CODES
+from osa_luigi.cli.demo.luigid import ADDRESS, free_port
 
 HELD = "Run02003.0000"
 
