@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import luigi
 import luigi.interface
+import luigi.retcodes
 from luigi.cmdline_parser import CmdlineParser
 
 from osa_luigi.batch.interrupt import end_quietly
@@ -35,7 +36,13 @@ class OsaFactory(luigi.interface._WorkerSchedulerFactory):  # type: ignore[misc]
     """Makes luigi's own command use this worker."""
 
     def create_remote_scheduler(self, url: str) -> PatientScheduler:
-        return PatientScheduler(url)
+        scheduler = PatientScheduler(url)
+        try:
+            scheduler.require()
+        except ExecutorError as error:
+            logger.error("%s", error)  # noqa: TRY400 (said plainly, with luigi's exit code for what nobody expected)
+            raise SystemExit(luigi.retcodes.retcode().unhandled_exception) from error
+        return scheduler
 
     def create_worker(self, scheduler: Any, worker_processes: int, assistant: bool = False) -> OsaWorker:
         root = None if assistant else _root_task()

@@ -2,7 +2,8 @@
 
 File locks are not to be trusted on a parallel file system, so a lease is a file ``.osa/engine/<generation>.json`` that only one can
 link into place. It says who holds it. A holder that ends well leaves ``<generation>.released`` beside it. That one was killed can be
-seen on the same machine; to any other a person has to say so, by the same file. No lease is ever removed: generations only grow.
+seen on the same machine and in the same PID namespace; elsewhere a person has to say so, by the same file. No lease is ever removed:
+generations only grow.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,17 +22,18 @@ from typing import Any
 import psutil
 
 from osa_luigi.errors import ExecutorError
+from osa_luigi.process import Process, host
 from osa_luigi.products.commit import link_exclusively
 from osa_luigi.products.production import Production, write_durably
-from osa_luigi.runner.environment import host
-from osa_luigi.runner.lifeline import start_of
 
 RELEASED = ".released"
+KEPT = ("host", "boot", "pid", "start_ticks", "since")
+"""What every lease says; older ones do not say the PID namespace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The holder of a production's lease. `alive` is `None` on another machine: nothing can be known from here."""
+    """The holder of a production's lease. `alive` is `None` where nothing can be known from here: see `Process.alive`."""
 
     generation: int
     host: str
@@ -58,7 +60,7 @@ def take_lease(production: Production) -> int:
         generation, holder = _newest(folder)
         if holder and _is_me(holder):
             return generation
-        if holder and not _is_gone(holder):
+        if holder and Process.from_json(holder).alive() is not False:
             raise ExecutorError(_held(production, folder / f"{generation}.json", holder))
         if _link(folder, generation + 1):
             atexit.register(release_lease, production)
@@ -89,8 +91,7 @@ def engine(production: Production) -> Engine | None:
         return None
     if holder is None:
         return None
-    alive = not _is_gone(holder) if holder["host"] == host() else None
-    return Engine(generation, holder["host"], holder["pid"], holder["since"], alive)
+    return Engine(generation, holder["host"], holder["pid"], holder["since"], Process.from_json(holder).alive())
 
 
 def _link(folder: Path, generation: int) -> bool:
@@ -115,9 +116,10 @@ def _newest(folder: Path) -> tuple[int, dict[str, Any] | None]:
 
 def _read(lease: Path) -> dict[str, Any]:
     try:
-        holder = json.loads(lease.read_text())
-        return {name: holder[name] for name in _me()}
-    except (ValueError, KeyError, TypeError) as error:
+        holder: dict[str, Any] = json.loads(lease.read_text())
+        Process.from_json(holder)
+        return {**{name: holder[name] for name in KEPT}, "namespace": holder.get("namespace", "")}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ExecutorError(
             f"{lease}: nobody can tell from it which engine works on the night ({error!r}). "
             f"Make sure that none does, then {_take_over(lease)} and run again."
@@ -126,31 +128,21 @@ def _read(lease: Path) -> dict[str, Any]:
 
 def _me() -> dict[str, Any]:
     return {
-        "host": host(),
-        "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
-        "pid": os.getpid(),
+        **asdict(Process.me()),
         "process_started": psutil.Process().create_time(),
-        "start_ticks": start_of(os.getpid()),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
 def _is_me(holder: Mapping[str, Any]) -> bool:
-    me = _me()
-    return all(holder[name] == me[name] for name in ("host", "boot", "pid", "start_ticks"))
-
-
-def _is_gone(holder: Mapping[str, Any]) -> bool:
-    """Whether the holder surely ended; of another machine nothing can be known from here."""
-    me = _me()
-    if holder["host"] != me["host"]:
-        return False
-    return bool(holder["boot"] != me["boot"] or start_of(holder["pid"]) != holder["start_ticks"])
+    return all(holder[name] in (value, "") for name, value in asdict(Process.me()).items())
 
 
 def _held(production: Production, lease: Path, holder: Mapping[str, Any]) -> str:
+    apart = holder["host"] == host() and Process.from_json(holder).alive() is None
+    where = f"{holder['host']} (in another PID namespace: a container)" if apart else holder["host"]
     return (
-        f"{production.root}: is being worked on by process {holder['pid']} on {holder['host']} since {holder['since']}. "
+        f"{production.root}: is being worked on by process {holder['pid']} on {where} since {holder['since']}. "
         f"Wait for it, or stop it there and run again. If that machine is gone for good, {_take_over(lease)} to take over."
     )
 

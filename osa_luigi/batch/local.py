@@ -11,16 +11,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
-
 from osa_luigi.batch.job import Event, Job
+from osa_luigi.config.machine import memory_share_mb
 from osa_luigi.errors import ExecutorError
 
 LOG = "pool.log"
 """File in the cache folder where the pool's own messages go."""
-
-MEMORY_SHARE = 0.8
-"""Share of this machine's memory that the pool may plan with, unless told."""
 
 
 class LocalExecutor:
@@ -36,7 +32,7 @@ class LocalExecutor:
 
     def __init__(self, cache: Path, cores: int | None = None, memory_mb: int | None = None) -> None:
         self._cores = cores or len(os.sched_getaffinity(0))
-        memory_mb = memory_mb or int(psutil.virtual_memory().total / 2**20 * MEMORY_SHARE)
+        memory_mb = memory_mb or memory_share_mb()
         cache.mkdir(parents=True, exist_ok=True)
         self._log = cache / LOG
         with self._log.open("ab") as log:

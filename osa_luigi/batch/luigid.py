@@ -17,6 +17,7 @@ from luigi.rpc import RemoteScheduler, RPCError
 from luigi.scheduler import DONE, UNKNOWN
 
 from osa_luigi.batch.connection import KeepAliveFetcher, fits
+from osa_luigi.errors import ExecutorError
 
 logger = logging.getLogger("luigi-interface")
 
@@ -37,6 +38,22 @@ class PatientScheduler(RemoteScheduler):  # type: ignore[misc]
                 scheduler._fetcher = KeepAliveFetcher()
         self._once._rpc_retry_attempts = 1
         self._once._rpc_log_retries = False
+
+    def require(self) -> None:
+        """Ask once whether anybody is there: who forgot to start luigid should not wait for minutes to hear of it.
+
+        Raises
+        ------
+        ExecutorError
+            Nobody answers.
+        """
+        try:
+            self._once.is_paused()
+        except (RPCError, ValueError) as error:  # what answers with anything but JSON is another service
+            raise ExecutorError(
+                f"no luigid at {self._url}: start it, or add --local-scheduler (another address: --scheduler-url, or "
+                "[core] default-scheduler-host and -port in luigi.cfg). Nothing was begun."
+            ) from error
 
     def ping(self, **arguments: Any) -> Any:
         """Say that the worker lives: once, since the next ping comes anyway, and luigi waits for this one when it ends."""

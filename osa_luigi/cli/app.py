@@ -61,6 +61,14 @@ class LazyGroup(click.Group):
         except BrokenPipeError:  # `osa plan --all | head`
             sys.stderr.close()
             ctx.exit(0)
+        except OSError as error:
+            click.echo(_system_said(error), err=True)
+            ctx.exit(EXIT_OSA_ERROR)
+
+
+def _system_said(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}. Put this right (rights, mount, disk), or ask as somebody who may, then try again."
 
 
 def _no_such_command(name: str) -> str:

@@ -33,11 +33,13 @@ def check_step(name: str) -> None:
         raise click.UsageError(f"No such step {name!r}. {hint}The steps are {', '.join(STEPS)}.")
 
 
-def run_summary_call(config_file: Path | None, day: date, unit: str) -> tuple[Production, StepCall]:
+def run_summary_call(
+    config_file: Path | None, day: date, unit: str, *, to_write: bool = False
+) -> tuple[Production, StepCall]:
     """The step that makes a night's run summary, which needs none yet."""
     if unit not in ("night", compact(day)):
         raise click.UsageError(f"{RUN_SUMMARY} is made for the night as a whole: its unit is night, not {unit!r}.")
-    configuration = load(options.the_config(config_file))
+    configuration = load(options.the_config(config_file), to_write=to_write)
     paths = night_paths(configuration)
     group = run_summary_group(configuration, day, scan_raw(paths.r0, paths.r0g, day))
     return group.production, group.calls[0]

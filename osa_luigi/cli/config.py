@@ -8,7 +8,8 @@ import click
 
 from osa_luigi.cli import options
 from osa_luigi.cli.app import EXIT_OSA_ERROR
-from osa_luigi.config import expanded, load, load_main, procedure_names, show
+from osa_luigi.config import expanded, load, show
+from osa_luigi.config import validate as look_for_mistakes
 from osa_luigi.errors import ConfigurationError
 
 
@@ -34,7 +35,7 @@ def validate(config_file: Path | None, procedure: str | None, no_files: bool, as
     Exit codes: 0 good, 3 there are problems (all are listed, with file and line).
     """
     main = options.the_config(config_file)
-    names, problems = _validate(main, procedure, check_files=not no_files)
+    names, problems = look_for_mistakes(main, procedure, check_files=not no_files)
     if as_json:
         options.print_json({"config": str(main), "procedures": names, "good": not problems, "problems": problems})
     elif not problems:
@@ -43,22 +44,6 @@ def validate(config_file: Path | None, procedure: str | None, no_files: bool, as
         if not as_json:
             click.echo(str(ConfigurationError(problems)), err=True)
         raise click.exceptions.Exit(EXIT_OSA_ERROR)
-
-
-def _validate(main: Path, procedure: str | None, *, check_files: bool) -> tuple[list[str], list[str]]:
-    """The procedures looked at, and all problems, each once."""
-    problems: dict[str, None] = {}
-    try:
-        found = procedure_names(load_main(main, check_files=check_files))
-    except ConfigurationError as error:
-        return [], list(error.problems)
-    names = [procedure] if procedure else list(found)
-    for name in names:
-        try:
-            load(main, name, check_files=check_files)
-        except ConfigurationError as error:
-            problems.update(dict.fromkeys(error.problems))
-    return names, list(problems)
 
 
 @config.command("show")

@@ -75,11 +75,13 @@ def procedure_of(config_file: Path, production_id: str) -> str:
     return ""
 
 
-def open_night(config_file: Path | None, day: date, production: str, procedure: str | None) -> Session:
-    """Validate, observe and plan a night; nothing is run."""
+def open_night(
+    config_file: Path | None, day: date, production: str, procedure: str | None, *, to_write: bool = False
+) -> Session:
+    """Validate, observe and plan a night; nothing is run or written, and with `to_write` a run could."""
     main = the_config(config_file)
     chosen = procedure or (procedure_of(main, production) if production else "")
-    return open_session(main, day, production, chosen)
+    return open_session(main, day, production, chosen, to_write=to_write)
 
 
 def print_json(data: Any) -> None:

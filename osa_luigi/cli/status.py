@@ -11,6 +11,8 @@ from rich.table import Table
 from osa_luigi.batch.lease import Engine
 from osa_luigi.cli import options
 from osa_luigi.cli.tables import coloured, plain_table, print_table
+from osa_luigi.errors import NightError
+from osa_luigi.products.production import Production
 from osa_luigi.tasks.overview import Overview, Row, State, overview
 
 COLUMNS = (
@@ -53,6 +55,9 @@ LEVELS = {
 }
 """Steps whose products a night is made for; the rest lies beside them."""
 
+SHOWN = 3
+"""Machines that the table names."""
+
 
 @click.command()
 @options.night
@@ -66,9 +71,14 @@ def status(day: date, production: str, procedure: str | None, config_file: Path 
         osa status --date 20241115 --production tight --json | jq .failures
 
     \b
-    Exit codes: 0 the night is closed, 1 it is not, 3 the configuration or the night is wrong.
+    Exit codes: 0 the night is closed, 1 it is not,
+    3 no such production, or the configuration or the night is wrong.
     """
-    seen = overview(options.open_night(config_file, day, production, procedure))
+    session = options.open_night(config_file, day, production, procedure)
+    place = session.plan.production
+    if production and not place.root.is_dir() and not options.procedure_of(options.the_config(config_file), production):
+        raise NightError(f"{day.isoformat()}: {_not_begun(place)}. Nor does any procedure make it: check the id.")
+    seen = overview(session)
     if as_json:
         options.print_json(seen.as_json())
     else:
@@ -88,7 +98,7 @@ def print_overview(seen: Overview) -> None:
 def _table(rows: tuple[Row, ...]) -> Table:
     table = plain_table(*COLUMNS)
     for row in rows:
-        state = coloured(str(row.state), STYLES[row.state])
+        state = coloured(_state(row), STYLES[row.state])
         percentages = (row.dl1, row.muons, row.cat_b, row.dl1ab, row.datacheck, row.dl2)
         table.add_row(
             *(row.tel, str(row.seq), _or_none(row.parent), row.type, f"{row.run:05d}", str(row.subruns)),
@@ -97,6 +107,13 @@ def _table(rows: tuple[Row, ...]) -> Table:
             *(_percent(value) for value in percentages),
         )
     return table
+
+
+def _state(row: Row) -> str:
+    if not row.running_on:
+        return str(row.state)
+    others = ", ".join(row.running_on[:SHOWN]) + ", …" * (len(row.running_on) > SHOWN)
+    return f"{row.state} on {others}"
 
 
 def _or_none(value: object) -> str:
@@ -142,11 +159,23 @@ def _print_places(seen: Overview) -> None:
 def _conclusion(seen: Overview) -> str:
     night = f"Night {seen.date.isoformat()}, production {seen.production.id}"
     if seen.closed:
-        return f"{night}: CLOSED at {seen.closed.replace('T', ' ')} UTC."
-    rest = f"{seen.steps - seen.missing} of {seen.steps} steps made"
-    if at_work := _at_work(seen.engine):
-        return f"{night}: not closed, {rest}; {at_work}"
-    return f"{night}: not closed, {rest}; no engine works on it: run the night (again) with luigi."
+        return f"{night}: CLOSED at {_utc(seen.closed)}."
+    next_ = _at_work(seen.engine) or "no engine works on it: run the night (again) with luigi."
+    if seen.was_closed:
+        lost = f"the products of {seen.missing} step{'s' * (seen.missing > 1)} were lost since"
+        return f"{night}: was closed at {_utc(seen.was_closed)}, {lost}; {next_}"
+    if not seen.production.root.is_dir():
+        return f"{night}: {_not_begun(seen.production)}; {next_}"
+    return f"{night}: not closed, {seen.steps - seen.missing} of {seen.steps} steps made; {next_}"
+
+
+def _utc(time: str) -> str:
+    return f"{time.replace('T', ' ')} UTC"
+
+
+def _not_begun(production: Production) -> str:
+    others = ", ".join(sibling.id for sibling in production.siblings())
+    return f"no such production yet: {production.root} (there {f'are {others}' if others else 'is none'})"
 
 
 def _at_work(engine: Engine | None) -> str:

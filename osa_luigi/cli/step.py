@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import click
 
 from osa_luigi.cli import choose, options
 from osa_luigi.cli.tables import plain_table, print_table
 from osa_luigi.config import load
+from osa_luigi.products.identity import plain
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import current_receipt
 from osa_luigi.runner.attempt import Result, attempt
@@ -88,15 +92,18 @@ def run(
     choose.check_step(step)
     # The runner forks, so no library that planning imports may start threads.
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    configs: Mapping[Path, Mapping[str, Any]] = {}
     if step == choose.RUN_SUMMARY:
-        place, call = choose.run_summary_call(config_file, day, unit)
-        cache = load(options.the_config(config_file)).main.site.paths.numba_cache
+        place, call = choose.run_summary_call(config_file, day, unit, to_write=not only_print)
+        cache = load(options.the_config(config_file), to_write=not only_print).main.site.paths.numba_cache
     else:
-        session = options.open_night(config_file, day, production, procedure)
+        session = options.open_night(config_file, day, production, procedure, to_write=not only_print)
         place, call = choose.planned_call(session, step, unit)
-        cache = session.configuration.main.site.paths.numba_cache
+        cache, configs = session.configuration.main.site.paths.numba_cache, session.plan.configs
+        if not only_print:
+            session.plan.write_configs()
     if only_print:
-        click.echo("\n".join(shell(call, cache)))
+        click.echo("\n".join(shell(call, cache, configs)))
         return
     warm_up([call], cache)
     result = attempt(place, call)
@@ -108,8 +115,8 @@ def run(
         raise click.exceptions.Exit(1)
 
 
-def shell(call: StepCall, cache: Path) -> Iterator[str]:
-    """The step as a script, with what the runner sets around it."""
+def shell(call: StepCall, cache: Path, configs: Mapping[Path, Mapping[str, Any]]) -> Iterator[str]:
+    """The step as a script, with what the runner sets around it, and with the configurations that are only planned yet."""
     command = behaviour(call).command(call)
     yield "#!/bin/sh -e"
     yield f"# {call.name}, step key {call.key}"
@@ -118,7 +125,19 @@ def shell(call: StepCall, cache: Path) -> Iterator[str]:
         yield f"# In the night {command.tool.mend} goes before it, around a defect of the tool: without that it may fail."
     yield f"export {' '.join(f'{name}=1' for name in ONE_THREAD)}"
     yield f"export MPLBACKEND=Agg NUMBA_CACHE_DIR={cache / 'numba'}"
+    for path in (*call.configs.values(), *(item.path for item in call.inputs)):
+        if path in configs and not path.exists():
+            yield from _written(path, configs[path])
     yield command.shell()
+
+
+def _written(path: Path, content: Mapping[str, Any]) -> Iterator[str]:
+    """The night has not begun: the script makes what its first job would find."""
+    name = shlex.quote(str(path))
+    yield f"mkdir -p {shlex.quote(str(path.parent))}"
+    yield f"test -e {name} || cat > {name} <<'END'"
+    yield json.dumps(plain(content), indent=1)
+    yield "END"
 
 
 def _data(result: Result) -> dict[str, object]:

@@ -11,7 +11,7 @@ Every mistake in every file is reported in one ConfigurationError. docs/configur
 """
 
 from osa_luigi.config.frozen import FrozenMapping, freeze, thaw
-from osa_luigi.config.load import load, load_main, load_procedure, procedure_names
+from osa_luigi.config.load import load, load_main, load_procedure, procedure_names, validate
 from osa_luigi.config.model import (
     Calibration,
     CatB,
@@ -82,4 +82,5 @@ __all__ = [
     "scientific",
     "show",
     "thaw",
+    "validate",
 ]

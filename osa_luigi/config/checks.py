@@ -33,6 +33,9 @@ def check_resources(main: Checked, steps: Iterable[str]) -> None:
 
 
 def _check_resource(main: Checked, step: str, name: str, total: int, unit: str) -> None:
+    # In the place of a wrong value stands its default, which nobody asked for.
+    if not (main.good("resources", step, name) and main.good("executor", "local", name)):
+        return
     wanted = main.get("resources", step, name)
     given = main.given("resources", step, name)
     if wanted <= total:
@@ -46,10 +49,14 @@ def _check_resource(main: Checked, step: str, name: str, total: int, unit: str) 
 
 
 def check_folders(main: Checked, site: Site) -> None:
-    """What every procedure needs of a site is there, and what will be written can be."""
+    """What every procedure needs of a site is there."""
     _check_base(main, site)
     if not os.path.lexists(site.paths.r0g):
         _check_input(main, site, "r0")
+
+
+def check_writable(main: Checked, site: Site) -> None:
+    """What a run writes to can be written; who only reads need not ask."""
     for name in ("run_summary", "running_analysis", "numba_cache"):
         _check_output(main, site, name)
 
@@ -97,7 +104,6 @@ def check_site_for(main: Checked, site: Site, procedure: Mapping[str, Any]) -> N
     """What this procedure needs of the site is there."""
     if procedure["gain_selection"]["enabled"]:
         _check_input(main, site, "r0")
-        _check_output(main, site, "r0g")
     if procedure["fake"] is not None:
         return
     _check_input(main, site, "drive")

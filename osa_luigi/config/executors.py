@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from osa_luigi.config.machine import memory_share_mb
+
 
 @dataclass(frozen=True, slots=True)
 class LocalExecutor:
@@ -20,9 +22,8 @@ class LocalExecutor:
         return self.cores or len(os.sched_getaffinity(0))
 
     def total_memory_mb(self) -> int:
-        """Memory that jobs may use together, MB: 80 % of the machine's unless configured."""
-        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
-        return self.memory_mb or machine * 8 // 10
+        """Memory that jobs may use together, MB: 80 % of what there is unless configured."""
+        return self.memory_mb or memory_share_mb()
 
 
 @dataclass(frozen=True, slots=True)

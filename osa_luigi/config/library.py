@@ -30,13 +30,16 @@ def _listed(main: Checked) -> Iterator[tuple[Path, Key]]:
 
 
 def read_library(main: Checked, problems: Problems) -> list[Checked]:
-    """Every procedure of every listed file, checked against the schema; a name stands for one procedure."""
+    """Every procedure of every listed file, checked against the schema; a name stands for one procedure.
+
+    What is wrong in a procedure is in its own basket, `Checked.problems`; what is wrong around them goes into `problems`.
+    """
     library: list[Checked] = []
     for path, key in _listed(main):
         if not os.path.lexists(path):
             main.report(key, f"no such file: {path}")
             continue
-        library.extend(check_procedure(document, problems) for document in _documents(path, problems))
+        library.extend(check_procedure(document, Problems()) for document in _documents(path, problems))
     _check_names(library)
     return library
 

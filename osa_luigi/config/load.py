@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,18 +16,22 @@ from osa_luigi.config.validate import Checked, check_main
 from osa_luigi.config.yamlfile import read_yaml
 
 
-def load(path: Path | str, procedure: str | None = None, *, check_files: bool = True) -> Configuration:
+def load(
+    path: Path | str, procedure: str | None = None, *, check_files: bool = True, to_write: bool = True
+) -> Configuration:
     """The main file and one of its procedures (the default one unless named).
 
-    `check_files` also looks whether folders and models are there; configurations of lstchain are always read.
+    `check_files` also looks whether folders and models are there, and with `to_write` whether those can be written that a run
+    writes to; configurations of lstchain are always read.
 
     Raises
     ------
     ConfigurationError
-        With every problem of all files, one line each: ``file:line:column: key: what is wrong (hint)``.
+        With every problem, one line each: ``file:line:column: key: what is wrong (hint)``. Of a procedure asked for by its name: those of
+        the main file and its own; else of all files.
     """
     problems = Problems()
-    main = _read_main(Path(path), problems, check_files)
+    main = _read_main(Path(path), problems, check_files, to_write)
     loaded = _read_procedure(main, procedure, problems, check_files) if main else None
     problems.raise_if_any()
     assert main is not None
@@ -43,7 +48,7 @@ def load_main(path: Path | str, *, check_files: bool = True) -> MainConfig:
         As `load`.
     """
     problems = Problems()
-    main = _read_main(Path(path), problems, check_files)
+    main = _read_main(Path(path), problems, check_files, check_files)
     if main:
         asked = [step for step in STEPS if main.checked.given("resources", step)]
         checks.check_resources(main.checked, asked)
@@ -65,18 +70,38 @@ def load_procedure(main: MainConfig, name: str | None = None, *, check_files: bo
 
 
 def procedure_names(main: MainConfig) -> tuple[str, ...]:
-    """The names of all procedures in a site's library, in the order of its files.
-
-    Raises
-    ------
-    ConfigurationError
-        As `load`.
-    """
+    """The names of all procedures in a site's library, in the order of its files; what is wrong with them, `validate` says."""
     problems = Problems()
-    read = _read_main(main.path, problems, check_files=False)
-    library = read_library(read.checked, problems) if read else []
-    problems.raise_if_any()
-    return tuple(str(entry.values["name"]) for entry in library)
+    read = _read_main(main.path, problems, check_files=False, to_write=False)
+    return _names(read_library(read.checked, problems)) if read else ()
+
+
+def validate(path: Path, procedure: str | None = None, *, check_files: bool = True) -> tuple[list[str], list[str]]:
+    """Look for every mistake, in the main file and in its procedures alike (all, or the named one).
+
+    Returns
+    -------
+    tuple
+        The procedures looked at, and all problems, each once, in the order of the files.
+    """
+    problems, around = Problems(), Problems()
+    main = _read_main(path, problems, check_files, check_files)
+    if main is None:
+        return [], problems.lines()
+    library = read_library(main.checked, around)
+    if procedure or main.config.default_procedure:
+        chosen = _choose(main, library, around, procedure, problems)
+    if procedure:
+        library = [chosen] if chosen else []
+    else:
+        problems.absorb(around)
+    for one in library:
+        _build(main, one, problems, check_files)
+    return [procedure] if procedure else list(_names(library)), problems.lines()
+
+
+def _names(library: Iterable[Checked]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(entry.values["name"]) for entry in library if entry.values["name"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +112,7 @@ class _Main:
     config: MainConfig
 
 
-def _read_main(path: Path, problems: Problems, check_files: bool) -> _Main | None:
+def _read_main(path: Path, problems: Problems, check_files: bool, to_write: bool) -> _Main | None:
     document = read_yaml(path, problems)
     if document is None:
         return None
@@ -99,16 +124,32 @@ def _read_main(path: Path, problems: Problems, check_files: bool) -> _Main | Non
     if check_files:
         checks.check_folders(checked, site)
         slurm_checks.check_environment_files(checked, config.executor.slurm.environment)
+    if check_files and to_write:
+        checks.check_writable(checked, site)
     return _Main(checked, config)
 
 
 def _read_procedure(main: _Main, name: str | None, problems: Problems, check_files: bool) -> Procedure | None:
-    before = len(problems)
-    library = read_library(main.checked, problems)
-    broken = len(problems) > before or not main.checked.sound("procedures")
+    around = Problems()
+    library = read_library(main.checked, around)
+    chosen = _choose(main, library, around, name, problems)
+    return _build(main, chosen, problems, check_files) if chosen else None
+
+
+def _choose(
+    main: _Main, library: list[Checked], around: Problems, name: str | None, problems: Problems
+) -> Checked | None:
+    """The procedure to use; what is wrong elsewhere in the library counts where none was asked for by name, or it is not found."""
+    broken = bool(around or any(one.problems for one in library) or not main.checked.sound("procedures"))
     chosen = choose(main.checked, library, name, quiet=broken)
-    if chosen is None:
-        return None
+    if name is None or chosen is None or chosen.values["name"] != name:
+        for basket in (around, *(one.problems for one in library)):
+            problems.absorb(basket)
+    return chosen
+
+
+def _build(main: _Main, chosen: Checked, problems: Problems, check_files: bool) -> Procedure:
+    """A procedure's result; it counts only if no problem was noted."""
     site = main.config.site
     used = used_steps(chosen.values)
     checks.check_resources(main.checked, used)
@@ -118,4 +159,5 @@ def _read_procedure(main: _Main, name: str | None, problems: Problems, check_fil
     if check_files:
         checks.check_site_for(main.checked, site, chosen.values)
         checks.check_models(main.checked, chosen, site, procedure)
+    problems.absorb(chosen.problems)
     return procedure

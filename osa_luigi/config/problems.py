@@ -43,6 +43,14 @@ class Problems:
         line = ": ".join(part for part in (str(position), key, text) if part)
         self._found.setdefault(line, (self._files.index(position.file), position.line, position.column))
 
+    def absorb(self, others: Problems) -> None:
+        """Take over what another basket holds."""
+        for line, (file, row, column) in others._found.items():
+            path = others._files[file]
+            if path not in self._files:
+                self._files.append(path)
+            self._found.setdefault(line, (self._files.index(path), row, column))
+
     def __len__(self) -> int:
         return len(self._found)
 

@@ -68,7 +68,7 @@ def _folder(default: str, doc: str, *, nullable: bool = False) -> Schema:
 
 _PATHS: Schema = {
     "r0": _folder("R0", "Raw data, by date; must exist (or r0g must)."),
-    "r0g": _folder("R0G", "Gain-selected raw data, by date; written when gain_selection is enabled."),
+    "r0g": _folder("R0G", "Gain-selected raw data, by date; read unless gain_selection is enabled, never written."),
     "run_summary": _folder("monitoring/RunSummary", "Run summaries; a missing one is made."),
     "run_catalog": _folder("monitoring/RunCatalog", "Run catalogs: which source a run observed."),
     "drive": _folder("monitoring/DrivePositioning", "Logs of the drive, with the pointing; must exist."),
@@ -160,7 +160,7 @@ MAIN: Schema = {
                         OPERATIONAL,
                         "integer",
                         None,
-                        "Memory that jobs may use together (null: 80 % of the machine's).",
+                        "Memory that jobs may use together (null: 80 % of the machine's, or of the cgroup's where that is less).",
                         min=1,
                         unit="MB",
                     ),

@@ -21,7 +21,7 @@ class Ecsv:
     units: Mapping[str, str]
 
 
-def read_ecsv(path: Path, required: Sequence[str], *, what: str, remedy: str) -> Ecsv:
+def read_ecsv(path: Path, required: Sequence[str], *, what: str, remedy: str, absent: str = "") -> Ecsv:
     """Read a table, whatever its delimiter.
 
     Parameters
@@ -32,13 +32,15 @@ def read_ecsv(path: Path, required: Sequence[str], *, what: str, remedy: str) ->
         The name of such a file in messages.
     remedy
         What to do about a file that cannot be used, after "…: ".
+    absent
+        The same about one that is not there, if that is another thing.
 
     Raises
     ------
     NightError
         The file is missing, empty, not ECSV, or lacks columns.
     """
-    table = _read_table(path, what, remedy)
+    table = _read_table(path, what, remedy, absent)
     missing = [name for name in required if name not in table.colnames]
     if missing:
         raise NightError(
@@ -51,9 +53,11 @@ def read_ecsv(path: Path, required: Sequence[str], *, what: str, remedy: str) ->
     return Ecsv(rows, dict(table.meta), units)
 
 
-def _read_table(path: Path, what: str, remedy: str) -> Any:
+def _read_table(path: Path, what: str, remedy: str, absent: str) -> Any:
     try:
         empty = path.stat().st_size == 0
+    except FileNotFoundError:
+        raise NightError(f"{path}: there is no {what} yet: {absent or remedy}") from None
     except OSError as error:
         raise NightError(f"{path}: cannot read the {what} ({error.strerror or error}): {remedy}") from error
     if empty:

@@ -56,8 +56,10 @@ def read_run_summary(path: Path, day: date) -> tuple[SummaryRow, ...]:
         The file is missing, unreadable, of another night, lists no runs or one run twice, or holds values that
         make no sense.
     """
-    remedy = f"make it again with `osa step run run_summary --date {day.isoformat()}`"
-    table = read_ecsv(path, COLUMNS, what=_WHAT, remedy=remedy)
+    make = f"`osa step run run_summary --date {day.isoformat()}`"
+    remedy = f"make it again with {make}"
+    absent = f"luigi makes it when the night is run; to look at the night before, make it with {make}"
+    table = read_ecsv(path, COLUMNS, what=_WHAT, remedy=remedy, absent=absent)
     _check_date(path, day, table, remedy)
     if not table.rows:
         raise NightError(

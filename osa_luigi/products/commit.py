@@ -8,8 +8,10 @@ finishes a move that was interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import stat
 from pathlib import Path
 
 from osa_luigi.products.production import Production, sync_folder
@@ -41,12 +43,26 @@ def commit(production: Production, receipt: Receipt, scratch: Path) -> bool:
         file.write(receipt.text())
         file.flush()
         os.fsync(file.fileno())
+    _protect(production, receipt)
     sync_folder(scratch)
     target.parent.mkdir(parents=True, exist_ok=True)
+    # Before the link: where a disk has no room for folders, nothing counts yet. A file in the way of one costs no work: the move says so.
+    with contextlib.suppress(FileExistsError, NotADirectoryError):
+        for folder in _folders(production, receipt):
+            folder.mkdir(parents=True, exist_ok=True)
     if not link_exclusively(draft, target):
         return False
     finish_move(production, receipt)
     return True
+
+
+def _protect(production: Production, receipt: Receipt) -> None:
+    """Products are read-only from here on: other productions share the very files. Who may read them, the umask has said."""
+    for made in receipt.outputs:
+        path = production.root / made.scratch
+        mode = path.stat().st_mode
+        if mode & 0o222:
+            path.chmod(stat.S_IRUSR | mode & 0o444)
 
 
 def receipt_path(production: Production, receipt: Receipt) -> Path:
@@ -69,7 +85,7 @@ def link_exclusively(draft: Path, target: Path) -> bool:
 
 def finish_move(production: Production, receipt: Receipt) -> None:
     """Move a committed receipt's outputs from the scratch folder to their places; repeatable, by anybody, at once."""
-    folders = {production.root / made.path.parent for made in receipt.outputs}
+    folders = _folders(production, receipt)
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     for made in receipt.outputs:
@@ -81,6 +97,11 @@ def finish_move(production: Production, receipt: Receipt) -> None:
         sync_folder(folder)
     for scratch in {_attempt_folder(production, made.scratch) for made in receipt.outputs}:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _folders(production: Production, receipt: Receipt) -> set[Path]:
+    """Where the outputs go."""
+    return {production.root / made.path.parent for made in receipt.outputs}
 
 
 def _attempt_folder(production: Production, inside: Path) -> Path:

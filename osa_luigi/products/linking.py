@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from osa_luigi.errors import ProductError
+from osa_luigi.process import host
 from osa_luigi.products.commit import RECEIPT, commit
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Presence, Receipt, ReceiptBook, presence
+from osa_luigi.products.scratch import claim
 
 
 def find_equal(books: dict[Production, ReceiptBook], name: str, key: str) -> tuple[Production, Receipt] | None:
@@ -27,10 +29,10 @@ def find_equal(books: dict[Production, ReceiptBook], name: str, key: str) -> tup
     for production, book in books.items():
         try:
             receipt = book.receipt(name)
-        except ProductError:
-            continue  # a broken receipt there is no trouble here
-        if receipt and receipt.key == key and book.presence(receipt) is Presence.COMPLETE:
-            return production, receipt
+            if receipt and receipt.key == key and book.presence(receipt) is Presence.COMPLETE:
+                return production, receipt
+        except (ProductError, OSError):
+            continue  # a broken receipt there, or a folder that may not be read, is no trouble here
     return None
 
 
@@ -48,6 +50,7 @@ def link_product(source: Production, receipt: Receipt, target: Production, gener
     scratch = target.scratch / f"{receipt.name}.{_link_id()}"
     try:
         scratch.mkdir(parents=True)
+        claim(scratch)
         outputs = []
         for number, made in enumerate(receipt.outputs):
             place = scratch / f"{number}-{made.path.name}"
@@ -64,7 +67,7 @@ def link_product(source: Production, receipt: Receipt, target: Production, gener
 
 def _link_id() -> str:
     """Names the process as an attempt's id does, so that what a dead one left can be swept."""
-    return f"link-{os.uname().nodename.partition('.')[0]}-{os.getpid()}-{secrets.token_hex(4)}"
+    return f"link-{host()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _is_committed(scratch: Path) -> bool:

@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from osa_luigi.errors import ForeignProductError, KeyConflictError, NightError, OsaError, StepError, VerificationError
+from osa_luigi.process import host
 from osa_luigi.products.commit import commit, finish_move
 from osa_luigi.products.digest import sha256, tables_digest
 from osa_luigi.products.production import Production, write_durably
 from osa_luigi.products.receipt import Made, Presence, Receipt, current_receipt, presence
-from osa_luigi.runner.environment import host
+from osa_luigi.products.scratch import claim
 from osa_luigi.runner.forked import Outcome, run_forked
 from osa_luigi.steps.behaviour import behaviour
 from osa_luigi.steps.call import StepCall
@@ -206,6 +207,7 @@ def _receipt_or_refuse(production: Production, call: StepCall) -> Receipt | None
 def _live(run: _Attempt) -> str:
     """Scratch → tool → verification → commit."""
     run.work.mkdir(parents=True)
+    claim(run.scratch)
     run.log.parent.mkdir(parents=True, exist_ok=True)
     _require_inputs(run.call)
     run.tool = run_forked(_guarded(run, lambda: _execute(run)), run.log, run.work, run.call.needs.time_limit_s)
@@ -225,8 +227,11 @@ def _live(run: _Attempt) -> str:
 
 def _require_inputs(call: StepCall) -> None:
     needed = [item for item in call.inputs if item.key or call.fake is None]  # a fake reads nothing foreign
-    if missing := [str(item.path) for item in needed if not item.path.exists()]:
-        raise NightError(f"{call.name}: missing input {', '.join(missing)}. Restore the file, then run again.")
+    missing = [item for item in needed if not item.path.exists()]
+    if missing:
+        ours = all(item.key for item in missing)
+        next_ = "Run the night again: it is made again." if ours else "Restore the file, then run again."
+        raise NightError(f"{call.name}: missing input {', '.join(str(item.path) for item in missing)}. {next_}")
 
 
 def _guarded(run: _Attempt, function: Callable[[], None]) -> Callable[[], int]:

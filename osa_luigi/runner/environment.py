@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import MutableMapping
 from pathlib import Path
+
+from osa_luigi.process import host as host
 
 ONE_THREAD = (
     "OMP_NUM_THREADS",
@@ -49,8 +50,3 @@ def stay_offline() -> None:
     from astropy.utils import iers
 
     iers.conf.auto_download = False
-
-
-def host() -> str:
-    """This machine's short name."""
-    return os.uname().nodename.partition(".")[0]

@@ -6,15 +6,14 @@ import importlib
 import os
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from osa_luigi.errors import OsaError
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import current_receipt
+from osa_luigi.products.scratch import scratches
 from osa_luigi.runner.attempt import Result, attempt
-from osa_luigi.runner.environment import host, prepare, stay_offline
-from osa_luigi.runner.lifeline import start_of
+from osa_luigi.runner.environment import prepare, stay_offline
 from osa_luigi.steps.behaviour import behaviour
 from osa_luigi.steps.call import StepCall
 
@@ -53,45 +52,16 @@ def warm_up(calls: Iterable[StepCall], cache: Path) -> None:
 
 
 def sweep_scratch(production: Production) -> int:
-    """Remove what attempts of this host left when they were killed; returns how many.
+    """Remove what attempts left when they were killed; returns how many.
 
-    Only folders whose process is gone, and that no committed receipt still waits for, are removed.
+    Only folders of attempts that surely have ended, and that no committed receipt still waits for, are removed.
     """
     swept = 0
-    for folder in scratch_folders(production):
-        owner = attempt_owner(folder.name)
-        if owner and owner.host == host() and owner.has_ended() and not _awaited(production, owner.name, folder):
-            shutil.rmtree(folder, ignore_errors=True)
+    for scratch in scratches(production):
+        if scratch.alive() is False and not _awaited(production, scratch.name, scratch.folder):
+            shutil.rmtree(scratch.folder, ignore_errors=True)
             swept += 1
     return swept
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptOwner:
-    """Whose a scratch folder is: ``<step>.<unit>``, and the process on a host that made it."""
-
-    name: str
-    host: str
-    pid: int
-
-    def has_ended(self) -> bool:
-        """Whether the process surely is gone; of another machine nothing can be known from here."""
-        return self.host == host() and start_of(self.pid) is None
-
-
-def attempt_owner(folder: str) -> AttemptOwner | None:
-    """What a scratch folder's name says: ``<step>.<unit>.<time>-<host>-<pid>-<random>``; a host's name may hold dashes."""
-    name, _, attempt_id = folder.rpartition(".")
-    owner, _, pid = attempt_id.partition("-")[2].rpartition("-")[0].rpartition("-")
-    return AttemptOwner(name, owner, int(pid)) if pid.isdecimal() else None
-
-
-def scratch_folders(production: Production) -> list[Path]:
-    """Working folders of attempts that are under way, or were killed."""
-    try:
-        return sorted(production.scratch.iterdir())
-    except FileNotFoundError:
-        return []
 
 
 def _awaited(production: Production, name: str, folder: Path) -> bool:

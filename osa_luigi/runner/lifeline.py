@@ -7,6 +7,8 @@ import os
 import signal
 from pathlib import Path
 
+from osa_luigi.process import start_of as start_of
+
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -37,18 +39,6 @@ def die_with_every_parent() -> None:
 def native_threads() -> int:
     """Number of threads that the kernel sees in this process, Python's and the libraries' alike."""
     return len(list(Path("/proc/self/task").iterdir()))
-
-
-def start_of(pid: int) -> int | None:
-    """When a process started, in clock ticks after the machine did; `None` if it has ended (a zombie has).
-
-    With its number and the machine's boot this names a process for ever; the time of day would not, for clocks are set.
-    """
-    try:
-        state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if state in "ZX" else int(rest[18])
 
 
 def require_one_thread() -> None:

@@ -80,7 +80,7 @@ def _trouble(book: ReceiptBook, name: str, key: str) -> str:
 
 
 def summary(production: Production, receipts: Iterable[Receipt]) -> dict[str, Any]:
-    """What the night holds and what it cost."""
+    """What the night holds, and what it cost: what was linked, another production has paid for."""
     made = list(receipts)
     files = [output for receipt in made for output in receipt.outputs]
     return {
@@ -91,7 +91,7 @@ def summary(production: Production, receipts: Iterable[Receipt]) -> dict[str, An
         "megabytes": round(sum(file.size for file in files) / 2**20, 1),
         "steps": dict(sorted(Counter(receipt.step for receipt in made).items())),
         "linked": sum(1 for receipt in made if receipt.linked_from),
-        "cpu_s": round(sum(_cpu(receipt) for receipt in made), 1),
+        "cpu_s": round(sum(_cpu(receipt) for receipt in made if not receipt.linked_from), 1),
         "software": made[0].software if made else {},
     }
 

@@ -23,12 +23,14 @@ class Common(TypedDict):
     """What every factory takes, besides its own keywords.
 
     ``software``: versions of the packages that make the product, part of the key. ``needs``: what the attempt may use,
-    not part of it. ``fake``: behaviour of a fake step; that it is one is part of the key.
+    not part of it. ``fake``: behaviour of a fake step; that it is one is part of the key. ``digests``: those of configurations that
+    are planned, but not written yet.
     """
 
     software: Mapping[str, str]
     needs: Needs
     fake: NotRequired[Mapping[str, Any] | None]
+    digests: NotRequired[Mapping[Path, str]]
 
 
 def make(
@@ -42,6 +44,7 @@ def make(
     needs: Needs,
     configs: Mapping[str, Path] | None = None,
     fake: Mapping[str, Any] | None = None,
+    digests: Mapping[Path, str] | None = None,
 ) -> StepCall:
     """The call of a step for one unit, with its key.
 
@@ -53,14 +56,16 @@ def make(
     fake
         A fake product never has the key of a real one, whatever it contains; its behaviour (a failure asked for by
         a test, say) does not change the key.
+    digests
+        Configuration → digest of its content; the others are read.
 
     Raises
     ------
     ConfigurationError
         A configuration file cannot be read.
     """
-    inputs, configs = tuple(inputs), dict(configs or {})
-    settings = {**settings, **{role: config_digest(path) for role, path in configs.items()}}
+    inputs, configs, digests = tuple(inputs), dict(configs or {}), digests or {}
+    settings = {**settings, **{role: digests.get(path) or config_digest(path) for role, path in configs.items()}}
     made_with = dict(software) if fake is None else {**software, "fake": "yes"}
     return StepCall(
         step=step.name,

@@ -6,8 +6,10 @@ The luigi tasks, ``osa plan`` and ``osa step run`` all read the same plan; plann
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 from osa_luigi.night import CalibrationSource, Night, Run
 from osa_luigi.products.production import Production
@@ -69,6 +71,8 @@ class NightPlan:
     ----------
     newer
         Later calibration runs than `source`, with which the production was begun; `None` if there are none.
+    configs
+        Resolved lstchain configurations, and the list of declared products: where they will lie → content.
     """
 
     night: Night
@@ -79,6 +83,12 @@ class NightPlan:
     longterm: Group | None
     close: Group
     newer: CalibrationSource | None = None
+    configs: Mapping[Path, Mapping[str, Any]] = field(default_factory=dict)
+
+    def write_configs(self) -> None:
+        """Put the configurations where the calls name them, before the first runs."""
+        for content in self.configs.values():
+            self.production.write_config(content)
 
     def groups(self) -> Iterator[Group]:
         """All groups, in an order in which they could run."""

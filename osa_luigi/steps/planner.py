@@ -1,7 +1,7 @@
 """Makes the plan of a night from what was observed and how the procedure asks.
 
-Pure but for the resolved lstchain configurations, which it writes beside the production, by content, so that a printed command can be
-repeated.
+It writes nothing. The resolved lstchain configurations that it names are in the plan, by their paths: `NightPlan.write_configs` puts them
+beside the production before the first job, so that a printed command can be repeated.
 """
 
 from __future__ import annotations
@@ -93,6 +93,9 @@ def plan_night(
     calibration = planner.calibration() if source else None
     runs = {run.run_id: planner.run(run) for run in night.data_runs if run.subruns}
     longterm = planner.longterm(runs)
+    close = planner.close(
+        [group for group in (calibration, longterm) if group] + [g for run in runs.values() for g in run.groups()]
+    )
     return NightPlan(
         night=night,
         production=production,
@@ -100,9 +103,8 @@ def plan_night(
         calibration=calibration,
         runs=runs,
         longterm=longterm,
-        close=planner.close(
-            [group for group in (calibration, longterm) if group] + [g for run in runs.values() for g in run.groups()]
-        ),
+        close=close,
+        configs=planner.configs,
     )
 
 
@@ -126,7 +128,9 @@ class _Planner:
         self._production = production
         self._pointings = pointings
         self._tailcut = tailcut_folder(configuration)
-        self._configs: dict[str, Path] = {}
+        self.configs: dict[Path, Mapping[str, Any]] = {}
+        self._sections: dict[str, Path] = {}
+        self._digests: dict[Path, str] = {}
         # Run by run, in the order taken: a finished run is worth more than many that have begun.
         runs = [run.label for run in night.data_runs]
         self._turns = {label: 1 - number / len(runs) for number, label in enumerate(runs)}
@@ -420,7 +424,8 @@ class _Planner:
             if group.production == self._production
             for call in (*group.calls, *group.riders)
         }
-        listing = self._production.write_config(declared)
+        listing = self._production.config(declared)
+        self.configs[listing] = declared
         call = make(
             Close,
             unit=NIGHT,
@@ -450,17 +455,19 @@ class _Planner:
         return Input("run_summary", self._paths.run_summary / RUN_SUMMARY.format(night.date), run.identity)
 
     def _config(self, section: str, content: FrozenMapping) -> Path:
-        """A resolved lstchain configuration as a file, written once."""
-        if section not in self._configs:
-            self._configs[section] = self._production.write_config(thaw(content))
-        return self._configs[section]
+        """Where a resolved lstchain configuration will lie."""
+        if section not in self._sections:
+            path = self._sections[section] = self._production.config(content)
+            self.configs[path] = thaw(content)
+            self._digests[path] = digest(content)
+        return self._sections[section]
 
     @cache  # noqa: B019 (a planner lives as long as one planning)
     def _models(self, folder: Path) -> Input:
         return Input("models", folder, {}) if self._procedure.fake else _foreign("models", folder)
 
     def _common(self, step: str) -> Common:
-        return common(self._configuration, step)
+        return {**common(self._configuration, step), "digests": self._digests}
 
 
 def common(configuration: Configuration, step: str) -> Common:

@@ -129,9 +129,19 @@ def _other_software(receipt: Receipt) -> list[str]:
     ]
 
 
-def difference(production: Production, call: StepCall, receipt: Receipt) -> list[str]:
-    """Readable lines for what a call would change of what was made."""
-    lines = list(_changes("", _opened(production, receipt.settings), _opened(production, call.settings)))
+def difference(
+    production: Production, call: StepCall, receipt: Receipt, planned: Mapping[Path, Mapping[str, Any]] | None = None
+) -> list[str]:
+    """Readable lines for what a call would change of what was made.
+
+    Parameters
+    ----------
+    planned
+        Configurations of the plan (`NightPlan.configs`), which may not be written yet.
+    """
+    known = {path.stem: content for path, content in (planned or {}).items()}
+    before, after = (_opened(production, settings, known) for settings in (receipt.settings, call.settings))
+    lines = list(_changes("", before, after))
     lines += _other_software(receipt)
     before, now = _identities(receipt.inputs), _identities(map(_as_recorded, call.inputs))
     made_here = {item["role"] for item in (*receipt.inputs, *map(_as_recorded, call.inputs)) if item["key"]}
@@ -174,14 +184,16 @@ def _files_change(role: str, old: list[Any], new: list[Any]) -> list[str]:
     return [f"input {role}: {', '.join(changes[:2])}{more}"]
 
 
-def _opened(production: Production, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with each configuration's hash replaced by its content, where it was kept."""
-    return {key: _content(production, value) for key, value in settings.items()}
+def _opened(production: Production, settings: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with each configuration's hash replaced by its content, where it was kept, or is known."""
+    return {key: _content(production, value, known) for key, value in settings.items()}
 
 
-def _content(production: Production, value: Any) -> Any:
+def _content(production: Production, value: Any, known: Mapping[str, Any]) -> Any:
     if not (isinstance(value, str) and len(value) == 64):
         return value
+    if value[:16] in known:
+        return known[value[:16]]
     try:
         return json.loads((production.state / "configs" / f"{value[:16]}.json").read_text())
     except (OSError, ValueError):

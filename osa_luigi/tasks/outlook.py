@@ -88,7 +88,7 @@ def outlook(session: Session, production: Production, call: StepCall) -> Outlook
         return _without_receipt(session, production, call)
     match standing(call, receipt):
         case Standing.CONFLICT:
-            changes = tuple(difference(production, call, receipt))
+            changes = tuple(difference(production, call, receipt, session.plan.configs))
             return Outlook(production, call, Kind.CONFLICT, "made otherwise: " + "; ".join(changes), changes, receipt)
         case Standing.GROWN:
             return Outlook(production, call, Kind.GROWN, "made from less than there is now", (), receipt)

@@ -18,8 +18,8 @@ from osa_luigi.batch.lease import Engine, engine
 from osa_luigi.night import Sequence, sequences
 from osa_luigi.products.identity import plain
 from osa_luigi.products.production import Production
-from osa_luigi.runner.leg import attempt_owner, scratch_folders
 from osa_luigi.steps.call import StepCall
+from osa_luigi.tasks.live import live_attempts
 from osa_luigi.tasks.outlook import REFUSED, Outlook, outlooks
 from osa_luigi.tasks.session import Session
 
@@ -57,6 +57,8 @@ class Row:
     ----------
     job_id
         Of the newest attempt, where an executor gives one.
+    running_on
+        Other machines that work on it.
     cpu_time_s
         CPU seconds of all attempts, verification included.
     exit
@@ -74,6 +76,7 @@ class Row:
     tries: int
     job_id: str | None
     state: State
+    running_on: tuple[str, ...]
     cpu_time_s: float
     exit: int | None
     dl1: float | None
@@ -122,6 +125,8 @@ class Overview:
     ----------
     closed
         When the night was closed (UTC), empty while it is open.
+    was_closed
+        When it was closed, where products have been lost since.
     missing
         Steps of the plan whose products are not there.
     """
@@ -133,6 +138,7 @@ class Overview:
     places: tuple[Place, ...]
     engine: Engine | None
     closed: str
+    was_closed: str
     steps: int
     missing: int
 
@@ -143,6 +149,7 @@ class Overview:
             "production": self.production.id,
             "folder": str(self.production.root),
             "closed": self.closed or None,
+            "was_closed": self.was_closed or None,
             "steps": self.steps,
             "missing": self.missing,
             "engine": asdict(self.engine) if self.engine else None,
@@ -166,10 +173,11 @@ class _Looking:
         self._outlooks = outlooks(session)
         productions = {production for production, _ in self._plan.calls.values()} | {self._plan.production}
         self._records: dict[str, list[Record]] = {}
-        self._live: set[str] = set()
+        self._live: dict[str, set[str]] = {}
         for production in productions:
             self._records.update(read_records(production))
-            self._live.update(live_attempts(production))
+            for attempt in live_attempts(production):
+                self._live.setdefault(attempt.name, set()).add(attempt.host)
 
     def overview(self) -> Overview:
         plan = self._plan
@@ -180,15 +188,25 @@ class _Looking:
             failures=tuple(self._failures(self._outlooks.values())),
             places=_places(self._outlooks.values()),
             engine=engine(plan.production),
-            closed=self._closed,
+            closed=self._marked if self._closed else "",
+            was_closed="" if self._closed else self._marked,
             steps=len(self._outlooks),
-            missing=sum(not item.made for item in self._outlooks.values()),
+            missing=self._missing,
         )
 
     @cached_property
-    def _closed(self) -> str:
+    def _missing(self) -> int:
+        return sum(not item.made for item in self._outlooks.values())
+
+    @cached_property
+    def _marked(self) -> str:
+        """When the marker of the closed night was made; empty where there is none, or it is of less than there is now."""
         close = self._outlooks[self._plan.close.calls[0].name]
         return str(close.receipt.attempt.get("ended", ""))[:19] if close.made and close.receipt else ""
+
+    @property
+    def _closed(self) -> bool:
+        return bool(self._marked) and not self._missing
 
     def _row(self, sequence: Sequence) -> Row:
         items = self._of(sequence)
@@ -208,6 +226,7 @@ class _Looking:
             tries=len(attempts),
             job_id=newest.get("job_id") if newest else None,
             state=state,
+            running_on=tuple(sorted({host for item in items for host in self._working(item)} - {""})),
             cpu_time_s=round(sum(_cpu(record) for record in attempts), 1),
             exit=max(failed, key=_id)["exit_code"] if failed else None,
             dl1=_percent(items, "r0_to_dl1", "dl1"),
@@ -229,7 +248,7 @@ class _Looking:
         return [self._outlooks[name] for name in names]
 
     def _state(self, items: list[Outlook]) -> State:
-        if any(item.call.name in self._live for item in items):
+        if any(self._working(item) for item in items):
             return State.RUNNING
         if any(item.kind in REFUSED for item in items):
             return State.CONFLICT
@@ -237,10 +256,14 @@ class _Looking:
             return State.CLOSED if self._closed else State.COMPLETED
         return State.FAILED if any(self._failure(item) for item in items) else State.PENDING
 
+    def _working(self, item: Outlook) -> set[str]:
+        """The machines that work on a step; what is made is made, whoever else tries it still."""
+        return set() if item.made else self._live.get(item.call.name, set())
+
     def _failure(self, item: Outlook) -> Record | None:
         """The last attempt, if it failed, was of this very step key, and the products are not there."""
         attempts = self._records.get(item.call.name, [])
-        if item.made or item.call.name in self._live or not attempts:
+        if item.made or self._working(item) or not attempts:
             return None
         last = attempts[-1]
         return last if last["outcome"] == "failed" and last["key"] == item.call.key else None
@@ -308,11 +331,3 @@ def read_records(production: Production) -> dict[str, list[Record]]:
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return {name: sorted(records, key=_id) for name, records in found.items()}
-
-
-def live_attempts(production: Production) -> Iterator[str]:
-    """``<step>.<unit>`` of attempts under way: those whose process lives, or that another machine works on."""
-    for folder in scratch_folders(production):
-        owner = attempt_owner(folder.name)
-        if owner and not owner.has_ended():
-            yield owner.name

@@ -127,7 +127,10 @@ class Session:
         production = self.plan.production
         try:
             generation = take_lease(production)
-            swept = sweep_scratch(production)
+            self.plan.write_configs()
+            # Run summaries are made beside those of other nights, so nobody else sweeps there.
+            summaries = Production(self.configuration.main.site.paths.run_summary)
+            swept = sweep_scratch(production) + sweep_scratch(summaries)
             linked = self.link_equal()
         except OSError as error:
             raise ExecutorError(
@@ -155,7 +158,7 @@ class Session:
             and not is_of_one_unit(call, receipt)
         ]
         if conflicts:
-            raise KeyConflictError(_conflict_message(self.plan.production, conflicts))
+            raise KeyConflictError(_conflict_message(self.plan, conflicts))
 
     def link_equal(self) -> int:
         """Take over what other productions of the night hold under the same key; returns how many steps."""
@@ -177,8 +180,17 @@ class Session:
 
     def _siblings(self, production: Production) -> list[Production]:
         if production not in self.siblings:
-            self.siblings[production] = production.siblings()
+            self.siblings[production] = [one for one in production.siblings() if self._may_read(one)]
         return self.siblings[production]
+
+    def _may_read(self, sibling: Production) -> bool:
+        """Another user's production may be private: then it is as if it were not there."""
+        try:
+            self.book(sibling)
+        except OSError as error:
+            logger.warning("%s: %s: nothing is linked from that production", sibling.root, error.strerror)
+            return False
+        return True
 
 
 def _beginning(plan: NightPlan, generation: int, swept: int, linked: int) -> str:
@@ -210,11 +222,12 @@ def newer_calibration(newer: CalibrationSource) -> str:
     )
 
 
-def _conflict_message(production: Production, conflicts: list[tuple[Production, StepCall, Receipt]]) -> str:
+def _conflict_message(plan: NightPlan, conflicts: list[tuple[Production, StepCall, Receipt]]) -> str:
     """The first conflicts by what they change; the same change is told once."""
+    production = plan.production
     told: dict[str, int] = {}
     for holder, call, receipt in conflicts:
-        for line in difference(holder, call, receipt):
+        for line in difference(holder, call, receipt, plan.configs):
             told[f"{call.step}: {line}"] = told.get(f"{call.step}: {line}", 0) + 1
     lines = [f"  {line} ({count} units)" for line, count in list(told.items())[:SHOWN]]
     more = [f"  … and {len(told) - SHOWN} more differences"] if len(told) > SHOWN else []
@@ -282,9 +295,11 @@ def session(day: date, production: str = "") -> Session:
     return _sessions[key]
 
 
-def open_session(config: Path, day: date, production: str = "", procedure: str = "") -> Session:
-    """Validate, observe, plan; nothing is run."""
-    configuration = configure(config, production, procedure)
+def open_session(
+    config: Path, day: date, production: str = "", procedure: str = "", *, to_write: bool = True
+) -> Session:
+    """Validate, observe, plan; nothing is run, nothing written. Without `to_write` nobody asks whether anything could be."""
+    configuration = configure(config, production, procedure, to_write=to_write)
     observed = cache(partial(observe, night_paths(configuration)))
     night = observed(day)
     root = production_folder(configuration, day)
@@ -295,9 +310,9 @@ def open_session(config: Path, day: date, production: str = "", procedure: str =
     return Session(configuration, replace(plan, newer=chosen.newer), {root: books(root)})
 
 
-def configure(config: Path, production: str = "", procedure: str = "") -> Configuration:
+def configure(config: Path, production: str = "", procedure: str = "", *, to_write: bool = True) -> Configuration:
     """The validated configuration, with a production id from the command line in place of the procedure's."""
-    configuration = load(config, procedure or None)
+    configuration = load(config, procedure or None, to_write=to_write)
     if not production:
         return configuration
     if not re.fullmatch(PRODUCTION_ID, production):

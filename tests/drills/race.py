@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--procedure", default="fake")
     asked = parser.parse_args()
     session = open_session(config_path(), DAY, procedure=asked.procedure)
+    session.plan.write_configs()
     calls = list(session.plan.calls.values())[:-1]  # all but closing, which needs all others
     index = asked.call % len(calls)
     for production, call in calls[:index]:

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import batch_work as work
 import pytest
 from fresh import until
 
-from osa_luigi.batch.lease import release_lease, take_lease
+from osa_luigi.batch.lease import engine, release_lease, take_lease
 from osa_luigi.errors import ExecutorError
 from osa_luigi.products.production import Production
 
@@ -119,6 +122,45 @@ def test_a_holder_that_surely_ended_is_followed(fresh, production, change_of):
     take_lease(production)
     change(production, 1, **change_of)
     assert fresh.call(work.take, production.root) == 2
+
+
+def test_of_another_pid_namespace_nothing_is_known(fresh, production):
+    """Two containers on one machine: the number is another process's, or nobody's."""
+    take_lease(production)
+    change(production, 1, namespace="pid:[1]", pid=2**22 + 1)
+    said = fresh.call(work.take, production.root)
+    assert "(in another PID namespace: a container) since" in said
+    found = engine(production)
+    assert found is not None
+    assert found.alive is None
+    change(production, 1, boot="before")
+    assert fresh.call(work.take, production.root) == 2
+
+
+def test_a_container_does_not_take_the_lease_of_a_living_engine_outside(production, tmp_path):
+    apart = ["unshare", "--pid", "--fork", "--mount-proc", "--user", "--map-root-user"]
+    if not shutil.which("unshare") or subprocess.run([*apart, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("no namespace of its own can be had here")
+    take_lease(production)
+    script = (
+        "import sys; from pathlib import Path; from osa_luigi.batch.lease import take_lease;"
+        "from osa_luigi.products.production import Production; take_lease(Production(Path(sys.argv[1])))"
+    )
+    path = os.pathsep.join(filter(None, sys.path))
+    command = [*apart, sys.executable, "-c", script, str(production.root)]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+    assert "in another PID namespace" in ended.stderr
+    assert leases(production) == ["1.json"]
+
+
+def test_a_lease_from_before_says_no_namespace(fresh, production):
+    take_lease(production)
+    path = folder(production) / "1.json"
+    path.write_text(
+        json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "namespace"})
+    )
+    assert "is being worked on" in fresh.call(work.take, production.root)
+    assert take_lease(production) == 1
 
 
 def test_a_clock_that_was_set_does_not_end_a_lease(fresh, production):

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import luigi
+import luigi.retcodes
 import pytest
 from luigi.rpc import RemoteScheduler, RPCError
 
 from osa_luigi.batch.command import OsaFactory
 from osa_luigi.batch.luigid import PatientScheduler
-from osa_luigi.cli.demo.luigid import ADDRESS, free_port
+from osa_luigi.cli.demo.luigid import ADDRESS, Luigid, free_port
+from osa_luigi.errors import ExecutorError
 
 
 @pytest.fixture
@@ -19,7 +25,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of a luigid that is not there; two tries, at once."""
     config = luigi.configuration.get_config()
     given = {"rpc_retry_attempts": "2", "rpc_retry_wait": "0"}
-    before = {name: config.get("core", name) for name in given}
+    before = {name: config.get("core", name, "1") for name in given}
     monkeypatch.setattr(
         config, "getint", lambda section, name, default: int({**before, **given}[name.replace("-", "_")])
     )
@@ -34,8 +40,31 @@ def test_the_parts_of_luigi_that_are_overridden_are_there() -> None:
     assert "self._scheduler.ping(worker=self._worker_id)" in inspect.getsource(luigi.worker.KeepAliveThread.run)
 
 
-def test_luigi_s_command_uses_it() -> None:
-    assert isinstance(OsaFactory().create_remote_scheduler(f"http://{ADDRESS}:1"), PatientScheduler)
+def test_luigi_s_command_uses_it(tmp_path: Path) -> None:
+    with Luigid(tmp_path) as luigid:
+        scheduler = OsaFactory().create_remote_scheduler(luigid.url)
+        assert isinstance(scheduler, PatientScheduler)
+        scheduler.close()
+
+
+def test_that_luigid_was_never_started_is_said_at_once(nobody: str, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        OsaFactory().create_remote_scheduler(nobody)
+    assert ended.value.code == luigi.retcodes.retcode().unhandled_exception != 0
+    assert [record.getMessage().partition(" (")[0] for record in caplog.records] == [
+        f"no luigid at {nobody}: start it, or add --local-scheduler"
+    ]
+
+
+def test_another_service_at_its_address_is_no_luigid(tmp_path: Path) -> None:
+    command = [sys.executable, "-u", "-m", "http.server", "--bind", ADDRESS, "--directory", str(tmp_path), "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as other:
+        assert other.stdout is not None
+        port = re.search(r"port (\d+)", other.stdout.readline())
+        assert port is not None
+        with pytest.raises(ExecutorError, match=f"no luigid at http://{ADDRESS}:{port[1]}"):
+            PatientScheduler(f"http://{ADDRESS}:{port[1]}").require()
+        other.kill()
 
 
 def test_each_try_is_one_line_and_the_last_is_an_error(nobody: str, caplog: pytest.LogCaptureFixture) -> None:

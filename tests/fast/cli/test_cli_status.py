@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ from cli_nights import DATE, Demo, Site
 
 from osa_luigi.batch.lease import engine
 from osa_luigi.cli.status import COLUMNS
-from osa_luigi.runner.environment import host
-from osa_luigi.tasks.overview import live_attempts
+from osa_luigi.process import host
+from osa_luigi.products.scratch import OWNER, claim
+from osa_luigi.tasks.live import LiveAttempt, live_attempts
 
 STUCK = (*DATE, "--production", "stuck")
 
@@ -103,18 +106,99 @@ def test_a_production_id_chooses_its_procedure(stopped: Demo) -> None:
     )
 
 
-@pytest.mark.parametrize(("attempt", "live"), [(os.getpid(), True), (2**22 + 1, False)], ids=["runs", "has ended"])
-def test_live_attempts_are_those_whose_process_lives(site: Site, attempt: int, live: bool) -> None:
-    production = site.production()
-    (production.scratch / f"dl1ab.Run02003.0001.20241115T200000-{host()}-{attempt}-abc123").mkdir(parents=True)
-    assert list(live_attempts(production)) == (["dl1ab.Run02003.0001"] if live else [])
+def attempt(site: Site, name: str, owner: str, pid: int, age_s: float = 0.0) -> Path:
+    """The working folder of an attempt, which showed its last sign of life some time ago."""
+    folder = site.production().scratch / f"{name}.20241115T200000-{owner}-{pid}-abc123"
+    (folder / "work").mkdir(parents=True)
+    for path in (folder / "work", folder):
+        os.utime(path, (time.time() - age_s,) * 2)
+    return folder
 
 
-def test_an_attempt_of_another_machine_counts_as_live(site: Site) -> None:
-    production = site.production()
-    (production.scratch / "dl2.Run02003.20241115T200000-node-7-1-abc123").mkdir(parents=True)
-    assert list(live_attempts(production)) == ["dl2.Run02003"]
-    assert rows(site.data("status", *DATE, code=1))[2003]["state"] == "RUNNING"
+@pytest.mark.parametrize(("pid", "live"), [(os.getpid(), True), (2**22 + 1, False)], ids=["runs", "has ended"])
+def test_live_attempts_are_those_whose_process_lives(site: Site, pid: int, live: bool) -> None:
+    attempt(site, "dl1ab.Run02003.0001", host(), pid)
+    assert list(live_attempts(site.production())) == ([LiveAttempt("dl1ab.Run02003.0001", "")] if live else [])
+
+
+@pytest.mark.parametrize("change", [{"start_ticks": 1}, {"boot": "before"}], ids=str)
+def test_an_attempt_whose_number_another_process_has_now_does_not_run(site: Site, change: dict[str, Any]) -> None:
+    folder = attempt(site, "dl1ab.Run02003.0001", host(), os.getpid())
+    claim(folder)
+    assert list(live_attempts(site.production()))
+    (folder / OWNER).write_text(json.dumps({**json.loads((folder / OWNER).read_text()), **change}))
+    assert not list(live_attempts(site.production()))
+    assert rows(site.data("status", *DATE, code=1))[2003]["state"] == "PENDING"
+
+
+def test_an_attempt_of_another_machine_is_shown_with_its_name(site: Site) -> None:
+    attempt(site, "dl2.Run02003", "node-7", 1)
+    assert list(live_attempts(site.production())) == [LiveAttempt("dl2.Run02003", "node-7")]
+    row = rows(site.data("status", *DATE, code=1))[2003]
+    assert (row["state"], row["action"], row["running_on"]) == ("RUNNING", "Wait", ["node-7"])
+    assert "RUNNING on node-7" in site.osa("status", *DATE, code=1).stdout
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "lease_s", "believed"),
+    [
+        (1800, None, True),
+        (1800, 3600, True),
+        (1800, 900, False),
+        (300, 60, True),
+        (7200, None, False),
+        (7200, 9000, False),
+    ],
+)
+def test_an_attempt_elsewhere_is_not_believed_for_ever(
+    site: Site, silent_s: float, lease_s: float | None, believed: bool
+) -> None:
+    attempt(site, "dl2.Run02003", "node-7", 1, age_s=silent_s)
+    if lease_s is not None:
+        lease = site.production().state / "engine" / "1.json"
+        lease.parent.mkdir()
+        lease.write_text("{}")
+        os.utime(lease, (time.time() - lease_s,) * 2)
+    assert bool(list(live_attempts(site.production()))) is believed
+
+
+def test_what_an_attempt_elsewhere_writes_is_a_sign_of_life(site: Site) -> None:
+    folder = attempt(site, "dl2.Run02003", "node-7", 1, age_s=7200)
+    assert not list(live_attempts(site.production()))
+    log = site.production().logs("Run02003") / f"{folder.name}.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("event 1000")
+    assert list(live_attempts(site.production()))
+
+
+def test_what_is_made_is_made_whoever_still_tries(closed: Demo, tmp_path: Path) -> None:
+    site = copied(closed, tmp_path)
+    attempt(site, "dl2.Run02003", "node-7", 1)
+    night = site.data("status", *DATE)
+    assert {row["state"] for row in night["sequences"]} == {"CLOSED"}
+
+
+def test_a_closed_night_that_lost_a_product_is_not_closed(closed: Demo, tmp_path: Path) -> None:
+    site = copied(closed, tmp_path)
+    next(site.production().root.rglob("dl2_LST-1.Run02003.h5")).unlink()
+    night = site.data("status", *DATE, code=1)
+    assert (night["closed"], night["missing"]) == (None, 1)
+    assert night["was_closed"]
+    states = {run: row["state"] for run, row in rows(night).items()}
+    assert (states[2003], states[2004]) == ("PENDING", "COMPLETED")
+    said = site.osa("status", *DATE, code=1).stdout
+    assert ": was closed at 20" in said
+    assert (
+        "UTC, the products of 1 step were lost since; no engine works on it: run the night (again) with luigi." in said
+    )
+
+
+def copied(demo: Demo, tmp_path: Path) -> Site:
+    """A closed night to do damage to."""
+    site = Site(tmp_path / "copy")
+    shutil.copytree(demo.site.base, site.base)
+    site.configure()
+    return site
 
 
 def test_an_engine_of_another_machine_is_not_judged(site: Site) -> None:

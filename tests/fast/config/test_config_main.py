@@ -333,3 +333,28 @@ def test_more_than_the_machine_has(site: SiteOnDisk) -> None:
 def test_steps_that_are_not_run_may_ask_for_anything(site: SiteOnDisk) -> None:
     site.edit("r0_to_dl1: {memory_mb: 3000", "tailcuts: {memory_mb: 200000")
     assert site.load().main.resources_for("tailcuts").memory_mb == 200_000
+
+
+def test_a_wrong_value_is_all_that_is_said_of_it(site: SiteOnDisk) -> None:
+    """Its default, put in its place, asks for too much: nobody wrote that."""
+    site.edit("memory_mb: 100000", "memory_mb: 1000")
+    site.edit("memory_mb: 3000", "memory_mb: 800 MB")
+    assert [line.partition(" ")[0] for line in site.problems() if "r0_to_dl1" in line] == ["main.yaml:8:26:"]
+
+
+def test_a_wrong_total_refuses_no_step(site: SiteOnDisk) -> None:
+    site.edit("memory_mb: 100000", "memory_mb: 100 GB")
+    site.edit("memory_mb: 3000", "memory_mb: 1000000000")
+    assert site.problem().startswith("main.yaml:6:32: executor.local.memory_mb: must be a whole number")
+
+
+def test_who_only_reads_needs_no_place_to_write(site: SiteOnDisk) -> None:
+    (site.folder / "data/cache").write_text("")
+    assert site.load(to_write=False).main.site.name == "test"
+    assert site.problem().startswith("main.yaml:1:1: site.paths.numba_cache")
+
+
+def test_gain_selected_data_of_the_site_are_never_written(site: SiteOnDisk) -> None:
+    (site.folder / "data/R0G").write_text("not a folder")
+    site.add("gain_selection: {enabled: true}\n")
+    assert site.load().procedure.gain_selection.enabled

@@ -81,7 +81,9 @@ def test_further_columns_are_kept(site, day, new_columns):
 
 
 def test_a_missing_file(site, day):
-    with pytest.raises(NightError, match=r"cannot read the run summary.*No such file.*osa step run run_summary"):
+    with pytest.raises(
+        NightError, match=r"no run summary yet: luigi makes it when the night is run.*osa step run run_summary"
+    ):
         read(site, day)
 
 

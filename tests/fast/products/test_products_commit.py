@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -53,6 +54,26 @@ def test_the_second_commit_of_a_generation_changes_nothing(production):
     assert not commit(production, second, scratch)
     assert products(production) == {"dl1.h5": b"first"}
     assert current(production) == first
+
+
+@pytest.mark.parametrize(
+    ("left", "kept"), [(0o664, 0o444), (0o640, 0o440), (0o600, 0o400), (0o400, 0o400), (0o022, 0o400)]
+)
+def test_a_product_is_read_only_for_whom_the_umask_let_read(production, left, kept):
+    receipt, scratch = staged(production, CONTENTS)
+    for made in receipt.outputs:
+        (production.root / made.scratch).chmod(left)
+    assert commit(production, receipt, scratch)
+    for made in receipt.outputs:
+        assert (production.root / made.path).stat().st_mode & 0o777 == kept
+
+
+def test_a_product_of_the_next_generation_replaces_a_read_only_one(production):
+    first, scratch = staged(production, {"dl1.h5": b"first"}, token="a")
+    commit(production, first, scratch)
+    second, scratch = staged(production, {"dl1.h5": b"second"}, token="b")
+    assert commit(production, replace(second, generation=2), scratch)
+    assert products(production) == {"dl1.h5": b"second"}
 
 
 def test_a_step_without_outputs_can_be_committed(production):

@@ -199,7 +199,7 @@ def test_a_missing_input_is_named(fresh, production):
     result = fresh.call(work.attempt, production.root, call)
     for output in first.outputs:
         assert str(production.root / output.path) in result.reason
-    assert "Restore the file, then run again" in result.reason
+    assert "Run the night again: it is made again" in result.reason
     check_failed(production, result, call)
     assert fresh.call(work.attempt, production.root, first).good
     assert fresh.call(work.attempt, production.root, call).outcome == "made"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from fresh import until
 
 from osa_luigi.products.commit import commit
 from osa_luigi.products.receipt import Presence, presence
+from osa_luigi.products.scratch import OWNER, claim
 from osa_luigi.runner.environment import host
 from osa_luigi.runner.leg import sweep_scratch
 from osa_luigi.steps.call import Input, StepCall
@@ -94,10 +96,56 @@ def test_what_another_machine_left_stays(production):
 
 
 def test_a_machine_s_name_may_have_dashes(production, monkeypatch):
-    monkeypatch.setattr("osa_luigi.runner.leg.host", lambda: "cp-02-17")
+    monkeypatch.setattr("osa_luigi.process.host", lambda: "cp-02-17")
     folder = leftover(production, owner="cp-02-17")
     assert sweep_scratch(production) == 1
     assert not folder.exists()
+
+
+def claimed(folder: Path, **changes: object) -> Path:
+    """By this process, but for some of what is said of it."""
+    claim(folder)
+    said = json.loads((folder / OWNER).read_text())
+    (folder / OWNER).write_text(json.dumps({**said, **changes}))
+    return folder
+
+
+@pytest.mark.parametrize("change", [{"start_ticks": 1}, {"boot": "before"}, {"pid": DEAD}], ids=str)
+def test_what_another_process_left_that_had_this_number_is_removed(production, change):
+    """The machine was started again, and a low number is soon some daemon's."""
+    folder = claimed(leftover(production, pid=os.getpid()), **change)
+    assert sweep_scratch(production) == 1
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"namespace": "pid:[1]", "pid": DEAD}, {"host": "another", "pid": DEAD}, {"host": "another", "boot": "b"}],
+    ids=str,
+)
+def test_what_may_be_at_work_stays(production, change):
+    """This process; one in a container on this machine; one on another machine."""
+    folder = claimed(leftover(production), **change)
+    assert sweep_scratch(production) == 0
+    assert folder.exists()
+
+
+def test_an_attempt_elsewhere_that_wrote_its_exit_record_has_ended(production):
+    folder = claimed(leftover(production, owner="another-node-7"), host="another-node-7")
+    record = production.attempts("Run02008.0003") / f"{folder.name}.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{}")
+    assert sweep_scratch(production) == 1
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"host": 1, "pid": "x"}'])
+def test_where_the_owner_cannot_be_read_the_folder_s_name_says_who(production, content):
+    folders = [leftover(production), leftover(production, pid=os.getpid(), step="r0_to_dl1")]
+    for folder in folders:
+        (folder / OWNER).write_text(content)
+    assert sweep_scratch(production) == 1
+    assert [folder.exists() for folder in folders] == [False, True]
 
 
 @pytest.mark.parametrize(

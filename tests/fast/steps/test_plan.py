@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter
 from datetime import date
@@ -138,9 +137,7 @@ def test_what_waits_is_after_riders_that_exist(plan: NightPlan) -> None:
 
 def test_everything_but_the_listing_is_declared_to_the_closing(plan: NightPlan) -> None:
     (declared,) = plan.close.calls[0].inputs
-    assert json.loads(declared.path.read_text()) == {
-        name: key for name, key in keys(plan).items() if name != "close.night"
-    }
+    assert plan.configs[declared.path] == {name: key for name, key in keys(plan).items() if name != "close.night"}
 
 
 def test_without_a_gate_a_subrun_has_one_leg(site: FakeSite) -> None:
@@ -273,8 +270,9 @@ def test_an_earlier_night_s_calibration_is_planned_alike_from_both_nights(site: 
 def test_an_earlier_night_s_calibration_is_not_this_night_s_to_declare(site: FakeSite) -> None:
     site.night((1901, "DRS4", 1), (1902, "PEDCALIB", 1), day=EARLIER)
     site.night((2003, "DATA", 1))
-    (declared,) = plan_of(site).close.calls[0].inputs
-    assert "charge_calibration" not in declared.path.read_text()
+    plan = plan_of(site)
+    (declared,) = plan.close.calls[0].inputs
+    assert "charge_calibration" not in str(plan.configs[declared.path])
 
 
 def test_looking_back_has_its_limit(site: FakeSite) -> None:

@@ -11,6 +11,7 @@ from fake_nights import FakeSite
 from fresh import until
 
 from osa_luigi.batch.command import EXIT_CODES
+from osa_luigi.cli.demo.luigid import ADDRESS, free_port
 
 HELD = "Run02003.0000"
 
@@ -84,3 +85,12 @@ def test_a_luigid_that_is_away_for_a_while_costs_a_night_nothing(fake_site: Fake
     assert fake_site.is_closed()
     assert len(fake_site.made()) == len(set(fake_site.made()))
     assert luigid.statuses() == {"DONE"}
+
+
+def test_a_luigid_that_was_never_started_is_said_before_the_night_is_taken(fake_site: FakeSite) -> None:
+    url = f"http://{ADDRESS}:{free_port()}"
+    said = stock.run(fake_site, "--scheduler-url", url)
+    assert said.code == EXIT_CODES["unhandled_exception"]
+    assert len(said.lines(f"no luigid at {url}: start it, or add --local-scheduler")) == 1
+    assert "Traceback" not in said.text
+    assert not fake_site.production().root.exists()

@@ -15,6 +15,7 @@ from quick_pool import quick_pool
 from osa_luigi.batch.job import Event
 from osa_luigi.batch.local import LocalExecutor
 from osa_luigi.errors import ProductError
+from osa_luigi.process import host
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import ReceiptBook
 from osa_luigi.tasks.session import open_session
@@ -216,6 +217,15 @@ def test_a_night_that_is_not_closed_yet_may_be_spawned_as_often_as_the_scheduler
     for _ in range(20):
         session.require_progress()
     assert not session.spawned
+
+
+def test_what_a_killed_engine_left_of_a_run_summary_is_swept(fake_site: FakeSite) -> None:
+    fake_site.night(*RUNS[:2])
+    summaries = Production(fake_site.data / "monitoring" / "RunSummary")
+    left = summaries.scratch / f"run_summary.20241115.20241115T200000-{host()}-{2**22 + 1}-abcdef"
+    left.mkdir(parents=True)
+    assert run_night(fake_site).status is LuigiStatusCode.SUCCESS
+    assert not left.exists()
 
 
 # ---- a night that changes ---------------------------------------------------------------------------------------

@@ -1,0 +1,84 @@
+"""Working folders of attempts, and whose they are: ``.osa/scratch/<step>.<unit>.<time>-<host>-<pid>-<random>/``.
+
+A file in the folder names the process; where it is missing (an older folder, or one that was made this very moment) the folder's name does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from osa_luigi.process import Process
+from osa_luigi.products.production import Production
+
+OWNER = "owner.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """The working folder of an attempt that is under way, or was killed.
+
+    Parameters
+    ----------
+    name
+        ``<step>.<unit>``.
+    owner
+        The process that made it.
+    """
+
+    production: Production
+    folder: Path
+    name: str
+    owner: Process
+
+    def alive(self) -> bool | None:
+        """Whether the attempt is under way; `None` where that cannot be known from here."""
+        return False if self._record().exists() else self.owner.alive()
+
+    def last_sign(self) -> float:
+        """When something last changed in the folder or in the log: seconds since 1970, by the file system's clock."""
+        log = self.production.logs(self._unit) / f"{self.folder.name}.log"
+        times = [0.0]
+        for path in (log, self.folder, *self.folder.glob("*"), *self.folder.glob("*/*")):
+            with contextlib.suppress(OSError):  # gone since it was listed
+                times.append(path.stat().st_mtime)
+        return max(times)
+
+    @property
+    def _unit(self) -> str:
+        return self.name.partition(".")[2]
+
+    def _record(self) -> Path:
+        """The exit record, which an attempt writes last."""
+        return self.production.attempts(self._unit) / f"{self.folder.name}.json"
+
+
+def claim(folder: Path) -> None:
+    """Say in a new working folder that it is this process's."""
+    (folder / OWNER).write_text(Process.me().text())
+
+
+def scratches(production: Production) -> Iterator[Scratch]:
+    """Working folders of attempts; what else lies there is passed over."""
+    try:
+        folders = sorted(Path(entry.path) for entry in os.scandir(production.scratch))
+    except FileNotFoundError:
+        return
+    for folder in folders:
+        if owner := _owner(folder):
+            yield Scratch(production, folder, folder.name.rpartition(".")[0], owner)
+
+
+def _owner(folder: Path) -> Process | None:
+    _, _, attempt = folder.name.rpartition(".")
+    host, _, pid = attempt.partition("-")[2].rpartition("-")[0].rpartition("-")  # a host's name may hold dashes
+    if not pid.isdecimal():
+        return None
+    try:
+        return Process.from_json(json.loads((folder / OWNER).read_text()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Process(host, int(pid))
