@@ -28,6 +28,10 @@ SUBRUN_STAGES = ("gain_selection", "r0_to_dl1", "dl1ab")
 """First steps of the legs: several subruns may share an element."""
 
 
+FEW = 3
+"""Calls that other jobs should have brought along, for which a job asks for time all the same."""
+
+
 class SlurmExecutor:
     """Runs jobs as elements of SLURM arrays; the jobs go on when this process ends.
 
@@ -148,11 +152,17 @@ class _Night:
 
 
 def asked_by(job: Job) -> Asked:
-    """What a job asks SLURM for: the most that one of its calls needs, and the time of all."""
+    """What a job asks SLURM for: the most that one of its calls needs, and the time of all.
+
+    Of what other jobs should have brought along (a run's datachecks of its subruns) few are left to be made, as a rule; where there
+    are more, the time does not suffice, and the job is tried again with more, for what is then left.
+    """
     calls = (*job.calls, *job.riders)
+    left_over = [call for call in calls if call.name in job.after]
+    own = [call for call in calls if call.name not in job.after]
     return Asked(
         memory_mb=max(call.needs.memory_mb for call in calls),
-        time_limit_s=sum(call.needs.time_limit_s for call in calls),
+        time_limit_s=sum(call.needs.time_limit_s for call in (*own, *left_over[:FEW])),
         cores=max(call.needs.cores for call in calls),
     )
 

@@ -154,7 +154,19 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class ArrayState:
-    """A job array."""
+    """A job array.
+
+    Parameters
+    ----------
+    link, job
+        How it stands with SLURM, and the id there.
+    sent_at
+        When SLURM took it; what was asked of SLURM before says nothing of it.
+    look_at, looks, found_nothing_since
+        While its name is looked up: when next, how often so far, and since when in vain.
+    said
+        Reasons for which it does not start, that the operator was told of.
+    """
 
     name: str
     group: str
@@ -167,6 +179,7 @@ class ArrayState:
     look_at: float = 0.0
     found_nothing_since: float | None = None
     looks: int = 0
+    said: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def see(turn: Turn, name: str, seen: Mapping[int, Sighting], asked_at: float) ->
             missing = True
             since = turn.at if element.missing_since is None else element.missing_since
             elements[index] = replace(element, missing_since=since)
-    turn.arrays[name] = replace(array, elements=elements)
+    turn.arrays[name] = replace(array, elements=elements, said=_say_stuck(turn, array, elements))
     return missing
 
 
@@ -58,14 +58,21 @@ def _sighted(turn: Turn, array: ArrayState, index: int, element: Element, sighti
     return new if new.ended_at is not None else replace(new, ended_at=turn.at)
 
 
+def _say_stuck(turn: Turn, array: ArrayState, elements: Mapping[int, Element]) -> frozenset[str]:
+    """Tell the operator once of each reason for which elements will not start by themselves; the reasons told so far."""
+    told = array.said
+    for index, element in elements.items():
+        reason = element.reason or element.state
+        if reason not in told and not element.over and (advice := stuck(element.state, element.reason)):
+            told |= {reason}
+            here = f"SLURM {array.job}_{index}"
+            turn.do(m.Say(f"{array.name} does not start, {here} for one ({reason}): {advice.format(id=array.job)}"))
+    return told
+
+
 def _tell_state(turn: Turn, array: ArrayState, index: int, old: Element, new: Element) -> None:
     if (old.state, old.reason, old.node) == (new.state, new.reason, new.node):
         return
-    advice = stuck(new.state, new.reason)
-    if advice:
-        turn.do(
-            m.Say(f"{array.name}, SLURM {array.job}_{index} ({new.reason or new.state}): {advice.format(id=array.job)}")
-        )
     where = f" on {new.node}" if new.node else ""
     why = f" ({new.reason})" if new.reason and not new.node else ""
     for name in new.open:
