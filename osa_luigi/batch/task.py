@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import luigi
 
@@ -16,6 +18,12 @@ class BatchTask(luigi.Task):  # type: ignore[misc]
 
     noun = "jobs"
     """What the members of a batch are called."""
+
+    @classmethod
+    @cache
+    def get_params(cls) -> Any:
+        """Found once for each class: luigi looks through all attributes of a class several times for each of its tasks."""
+        return super().get_params()
 
     @abstractmethod
     def jobs(self) -> list[Job]:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from osa_luigi.errors import NightError
-from osa_luigi.night.ecsv import Ecsv, integer, read_ecsv
+from osa_luigi.night.ecsv import integer, read_ecsv
 from osa_luigi.night.model import Json, Source
+from osa_luigi.night.plain_ecsv import Ecsv
 
 _WHAT = "run catalog"
 _REMEDY = "correct it, or delete it: a night can be processed without sources"

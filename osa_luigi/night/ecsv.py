@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from osa_luigi.errors import NightError
 from osa_luigi.night.model import Json
-
-
-@dataclass(frozen=True)
-class Ecsv:
-    """The rows of a table, in the order of the file, with its metadata and the units of its columns."""
-
-    rows: tuple[Mapping[str, Json], ...]
-    meta: Mapping[str, object]
-    units: Mapping[str, str]
+from osa_luigi.night.plain_ecsv import Ecsv, read_plain_ecsv
 
 
 def read_ecsv(path: Path, required: Sequence[str], *, what: str, remedy: str, absent: str = "") -> Ecsv:
@@ -40,20 +31,25 @@ def read_ecsv(path: Path, required: Sequence[str], *, what: str, remedy: str, ab
     NightError
         The file is missing, empty, not ECSV, or lacks columns.
     """
-    table = _read_table(path, what, remedy, absent)
-    missing = [name for name in required if name not in table.colnames]
+    table = read_plain_ecsv(path) or _read_with_astropy(path, what, remedy, absent)
+    missing = [name for name in required if name not in table.columns]
     if missing:
         raise NightError(
             f"{path}: the {what} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)} "
-            f"(it has {', '.join(table.colnames) or 'none'}): {remedy}"
+            f"(it has {', '.join(table.columns) or 'none'}): {remedy}"
         )
+    return table
+
+
+def _read_with_astropy(path: Path, what: str, remedy: str, absent: str = "") -> Ecsv:
+    table = _table(path, what, remedy, absent)
     columns = {name: [_plain(value) for value in table[name]] for name in table.colnames}
     rows = tuple(dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
     units = {name: str(table[name].unit) for name in table.colnames if getattr(table[name], "unit", None)}
-    return Ecsv(rows, dict(table.meta), units)
+    return Ecsv(tuple(columns), rows, dict(table.meta), units)
 
 
-def _read_table(path: Path, what: str, remedy: str, absent: str) -> Any:
+def _table(path: Path, what: str, remedy: str, absent: str) -> Any:
     try:
         empty = path.stat().st_size == 0
     except FileNotFoundError:

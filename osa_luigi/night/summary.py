@@ -10,8 +10,9 @@ from pathlib import Path
 
 from osa_luigi.errors import NightError
 from osa_luigi.night.dates import compact
-from osa_luigi.night.ecsv import Ecsv, integer, read_ecsv
+from osa_luigi.night.ecsv import integer, read_ecsv
 from osa_luigi.night.model import Json, Preprocessing, RunType
+from osa_luigi.night.plain_ecsv import Ecsv
 
 COLUMNS = (
     "run_id",

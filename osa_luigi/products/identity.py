@@ -25,6 +25,20 @@ def plain(value: Any) -> Any:
         For a value that has no text of its own: what `str` makes of an object or of a large array may differ in the next
         process, or be equal for two that are not, and with it the step key.
     """
+    kind = type(value)  # asked first: a night's plan passes here half a million times, nearly always with these
+    if kind in _PLAIN:
+        return value
+    if kind is dict and all(type(key) is str for key in value):
+        return {key: plain(item) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [plain(item) for item in value]
+    return _plain_other(value)
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
+def _plain_other(value: Any) -> Any:
     if isinstance(value, Enum):
         return plain(value.value)
     if value is None or isinstance(value, str | bool | int | float):
@@ -51,7 +65,10 @@ def _plain_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
 
 def canonical_json(value: Any) -> str:
     """One text for one value: sorted keys, no white space, floats in their shortest form."""
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _encode(plain(value))
+
+
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
 
 
 def digest(value: Any) -> str:

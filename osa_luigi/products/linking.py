@@ -28,8 +28,9 @@ def find_equal(books: dict[Production, ReceiptBook], name: str, key: str) -> tup
     """
     for production, book in books.items():
         try:
-            receipt = book.receipt(name)
-            if receipt and receipt.key == key and book.presence(receipt) is Presence.COMPLETE:
+            if book.key(name) != key or book.presence(name) is not Presence.COMPLETE:
+                continue
+            if receipt := book.receipt(name):
                 return production, receipt
         except (ProductError, OSError):
             continue  # a broken receipt there, or a folder that may not be read, is no trouble here

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -122,7 +122,7 @@ def current_receipt(production: Production, step: str, unit: str) -> Receipt | N
     except FileNotFoundError:
         return None
     newest = _newest(names).get(f"{step}.{unit}")
-    return read_receipt(folder / newest) if newest else None
+    return read_receipt(folder / _file(f"{step}.{unit}", newest)) if newest else None
 
 
 def presence(production: Production, receipt: Receipt) -> Presence:
@@ -141,38 +141,54 @@ def presence(production: Production, receipt: Receipt) -> Presence:
 class ReceiptBook:
     """All receipts of a production as they are now, with the files they name: one `scandir` per folder, not a `stat` per file.
 
-    Planning asks tens of thousands of times whether something is done; on a parallel file system each `stat` is a round trip.
+    Planning asks tens of thousands of times whether something is done; on a parallel file system each `stat` is a round trip. It keeps
+    of each receipt what is asked for again and again, and reads the rest anew: whole receipts of a large night take hundreds of MB.
     """
 
     def __init__(self, production: Production) -> None:
         self._production = production
-        self._newest: dict[str, Path] = {}
-        self._read: dict[str, Receipt] = {}
+        self._newest: dict[str, int] = {}
+        self._keys: dict[str, str] = {}
+        self._complete: set[str] = set()
         self._sizes: dict[Path, dict[str, int]] = {}
         self._scratch: set[Path] | None = None
         for folder in _folders(production.state / "receipts"):
-            for name, file in _newest(os.listdir(folder)).items():
-                self._newest[name] = folder / file
+            self._newest |= _newest(os.listdir(folder))
 
     def receipt(self, name: str) -> Receipt | None:
-        """The receipt that counts for ``<step>.<unit>``."""
+        """The receipt that counts for ``<step>.<unit>``, read from the disk."""
         if name not in self._newest:
             return None
-        if name not in self._read:
-            self._read[name] = read_receipt(self._newest[name])
-        return self._read[name]
+        _, _, unit = name.partition(".")
+        receipt = read_receipt(self._production.receipts(unit) / _file(name, self._newest[name]))
+        if name not in self._keys:
+            self._note(name, receipt)
+        return receipt
 
-    def presence(self, receipt: Receipt) -> Presence:
-        """As `presence`, from the folders' listings."""
-        if all(self.size(made.path) == made.size and not self._may_wait(made) for made in receipt.outputs):
+    def key(self, name: str) -> str | None:
+        """The step key of the receipt that counts; only the first time is it read from the disk."""
+        if name in self._newest and name not in self._keys:
+            self.receipt(name)
+        return self._keys.get(name)
+
+    def presence(self, name: str) -> Presence:
+        """As `presence`, from the folders' listings; of a step that has a receipt."""
+        if self.key(name) is not None and name in self._complete:
             return Presence.COMPLETE
-        return presence(self._production, receipt)
+        receipt = self.receipt(name)
+        return presence(self._production, receipt) if receipt else Presence.LOST
+
+    def _note(self, name: str, receipt: Receipt) -> None:
+        self._keys[name] = receipt.key
+        if all(self.size(made.path) == made.size and not self._may_wait(made) for made in receipt.outputs):
+            self._complete.add(name)
 
     def size(self, path: Path) -> int | None:
         """Size of a product in bytes, by its path relative to the production; `None` when it is not there."""
-        if path.parent not in self._sizes:
-            self._sizes[path.parent] = dict(_list_sizes(self._production.root / path.parent))
-        return self._sizes[path.parent].get(path.name)
+        folder = path.parent
+        if folder not in self._sizes:
+            self._sizes[folder] = dict(_list_sizes(self._production.root / folder))
+        return self._sizes[folder].get(path.name)
 
     def _may_wait(self, made: Made) -> bool:
         """Whether the attempt's folder is still there, so that the file may not have been moved yet."""
@@ -185,13 +201,18 @@ class ReceiptBook:
         return sorted(self._newest)
 
 
-def _newest(files: list[str]) -> dict[str, str]:
-    best: dict[str, tuple[int, str]] = {}
+def _file(name: str, generation: int) -> str:
+    return f"{name}.{generation}.json"
+
+
+def _newest(files: Iterable[str]) -> dict[str, int]:
+    """``<step>.<unit>`` → the highest generation of which there is a receipt."""
+    best: dict[str, int] = {}
     for file in files:
         name, _, generation = file.removesuffix(".json").rpartition(".")
-        if file.endswith(".json") and generation.isdecimal():
-            best[name] = max(best.get(name, (0, "")), (int(generation), file))
-    return {name: file for name, (_, file) in best.items()}
+        if generation.isdecimal() and file == _file(name, int(generation)):
+            best[name] = max(best.get(name, 0), int(generation))
+    return best
 
 
 def _is_there(path: Path, size: int) -> bool:

@@ -6,7 +6,7 @@ A `StepCall` is all that a job needs to know, so it travels as JSON to a pool on
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,10 @@ class Input:
     identity: Any
     key: str = ""
 
+    def as_json(self) -> dict[str, Any]:
+        """The input in JSON's own types."""
+        return {"role": self.role, "path": str(self.path), "identity": plain(self.identity), "key": self.key}
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -52,6 +56,10 @@ class Output:
     role: str
     path: Path
     optional: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """The output in JSON's own types."""
+        return {"role": self.role, "path": str(self.path), "optional": self.optional}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +133,18 @@ class StepCall:
 
     def as_json(self) -> dict[str, Any]:
         """The call in JSON's own types."""
-        result: dict[str, Any] = plain(asdict(self))
-        return result
+        needs = self.needs
+        return {
+            "step": self.step,
+            "unit": self.unit,
+            "key": self.key,
+            "settings": plain(self.settings),
+            "inputs": [item.as_json() for item in self.inputs],
+            "outputs": [item.as_json() for item in self.outputs],
+            "configs": {role: str(path) for role, path in self.configs.items()},
+            "needs": {"memory_mb": needs.memory_mb, "cores": needs.cores, "time_limit_s": needs.time_limit_s},
+            "fake": plain(self.fake),
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> StepCall:

@@ -69,14 +69,14 @@ def missing_products(book: ReceiptBook, declared: Mapping[str, str]) -> list[str
 
 def _trouble(book: ReceiptBook, name: str, key: str) -> str:
     try:
-        receipt = book.receipt(name)
+        made = book.key(name)
     except ProductError as error:
         return str(error)
-    if receipt is None:
+    if made is None:
         return "not made"
-    if receipt.key != key:
-        return f"made with step key {receipt.key[:12]}, declared {key[:12]}"
-    return PRESENCE[book.presence(receipt)]
+    if made != key:
+        return f"made with step key {made[:12]}, declared {key[:12]}"
+    return PRESENCE[book.presence(name)]
 
 
 def summary(production: Production, receipts: Iterable[Receipt]) -> dict[str, Any]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from osa_luigi.errors import ConfigurationError
 from osa_luigi.night.names import parse_unit
-from osa_luigi.products.identity import digest, step_key
+from osa_luigi.products.identity import canonical_json, digest, step_key
 from osa_luigi.steps.call import Input, Needs, Output, StepCall
 from osa_luigi.steps.step import Step
 
@@ -64,8 +63,9 @@ def make(
     ConfigurationError
         A configuration file cannot be read.
     """
-    inputs, configs, digests = tuple(inputs), dict(configs or {}), digests or {}
+    inputs, configs, digests = tuple(inputs), _shared_configs(*(configs or {}).items()), digests or {}
     settings = {**settings, **{role: digests.get(path) or config_digest(path) for role, path in configs.items()}}
+    settings = _shared_settings(canonical_json(settings))
     made_with = dict(software) if fake is None else {**software, "fake": "yes"}
     return StepCall(
         step=step.name,
@@ -78,6 +78,18 @@ def make(
         needs=needs,
         fake=fake,
     )
+
+
+@lru_cache(maxsize=256)
+def _shared_settings(text: str) -> Mapping[str, Any]:
+    """One mapping for all calls with these settings: nearly all calls of a step have the same."""
+    settings: Mapping[str, Any] = json.loads(text)
+    return settings
+
+
+@lru_cache(maxsize=256)
+def _shared_configs(*configs: tuple[str, Path]) -> Mapping[str, Path]:
+    return dict(configs)
 
 
 def identities(inputs: Iterable[Input]) -> dict[str, list[Any]]:
@@ -109,8 +121,12 @@ def product_input(call: StepCall, role: str, production_root: Path, as_role: str
 
 
 def as_role(role: str, *inputs: Input | None) -> tuple[Input, ...]:
-    """The inputs that are there, under a role."""
-    return tuple(replace(item, role=role) for item in inputs if item is not None)
+    """The inputs that are there, under a role; those that have it already are shared by all that read them."""
+    return tuple(
+        item if item.role == role else Input(role, item.path, item.identity, item.key)
+        for item in inputs
+        if item is not None
+    )
 
 
 def config_digest(path: Path) -> str:

@@ -6,7 +6,7 @@ beside the production before the first job, so that a printed command can be rep
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date
 from functools import cache, cached_property
@@ -30,7 +30,7 @@ from osa_luigi.night import (
     foreign_identity,
 )
 from osa_luigi.products import names
-from osa_luigi.products.identity import digest
+from osa_luigi.products.identity import canonical_json, digest
 from osa_luigi.products.production import Production
 from osa_luigi.steps.call import Input, Needs, Output, StepCall
 from osa_luigi.steps.cat_b import CatB
@@ -131,6 +131,7 @@ class _Planner:
         self.configs: dict[Path, Mapping[str, Any]] = {}
         self._sections: dict[str, Path] = {}
         self._digests: dict[Path, str] = {}
+        self._inputs: dict[tuple[str, ...], Input] = {}
         # Run by run, in the order taken: a finished run is worth more than many that have begun.
         runs = [run.label for run in night.data_runs]
         self._turns = {label: 1 - number / len(runs) for number, label in enumerate(runs)}
@@ -216,7 +217,7 @@ class _Planner:
         return _foreign("systematics", find_systematics(self._configuration.main.site.paths.systematics, day))
 
     def _calibrated(self, call: StepCall, role: str) -> Input:
-        return product_input(call, role, self._calibration_production.root)
+        return self._once(lambda: product_input(call, role, self._calibration_production.root), call.step, role)
 
     # ---- a run -------------------------------------------------------------------------------------------------
 
@@ -285,7 +286,8 @@ class _Planner:
         """The drive log; where there is none yet, the attempt says which file it misses."""
         log = self._night.drive_log or self._paths.drive / DRIVE_LOG.format(self._night.date)
         now = run.pointing.identity if run.pointing else {"log": log.name}
-        return Input("pointing", log, self._pointings.get(subrun.label, now))
+        identity = self._pointings.get(subrun.label, now)
+        return self._once(lambda: Input("pointing", log, identity), "pointing", canonical_json(identity))
 
     def _run_calibration(self, run: Run, dl1a: Sequence[StepCall]) -> tuple[StepCall, ...]:
         """Cat-B and cleaning levels, in this order where both are asked for."""
@@ -448,11 +450,18 @@ class _Planner:
         return Group(self._production, tuple(calls), tuple(riders), priority=priority)
 
     def _product(self, call: StepCall, role: str) -> Input:
-        return product_input(call, role, self._production.root)
+        return self._once(lambda: product_input(call, role, self._production.root), call.step, call.unit, role)
+
+    def _once(self, make: Callable[[], Input], *name: str) -> Input:
+        """One object for all steps that read it: a night has thousands, and most are read by several."""
+        if name not in self._inputs:
+            self._inputs[name] = make()
+        return self._inputs[name]
 
     def _summary(self, night: Night, run: Run) -> Input:
         """The run summary, of which only the run's row counts."""
-        return Input("run_summary", self._paths.run_summary / RUN_SUMMARY.format(night.date), run.identity)
+        path = self._paths.run_summary / RUN_SUMMARY.format(night.date)
+        return self._once(lambda: Input("run_summary", path, run.identity), "run_summary", str(night.date), run.label)
 
     def _config(self, section: str, content: FrozenMapping) -> Path:
         """Where a resolved lstchain configuration will lie."""
@@ -466,6 +475,7 @@ class _Planner:
     def _models(self, folder: Path) -> Input:
         return Input("models", folder, {}) if self._procedure.fake else _foreign("models", folder)
 
+    @cache  # noqa: B019 (a planner lives as long as one planning)
     def _common(self, step: str) -> Common:
         return {**common(self._configuration, step), "digests": self._digests}
 

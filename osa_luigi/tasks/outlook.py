@@ -92,7 +92,7 @@ def outlook(session: Session, production: Production, call: StepCall) -> Outlook
             return Outlook(production, call, Kind.CONFLICT, "made otherwise: " + "; ".join(changes), changes, receipt)
         case Standing.GROWN:
             return Outlook(production, call, Kind.GROWN, "made from less than there is now", (), receipt)
-    if session.book(production).presence(receipt) is Presence.LOST:
+    if session.book(production).presence(call.name) is Presence.LOST:
         return Outlook(production, call, Kind.LOST, "its files are gone, or of another size", (), receipt)
     origin = f"linked from production {receipt.linked_from}" if receipt.linked_from else "made"
     ended = str(receipt.attempt.get("ended", ""))[:19].replace("T", " ")

@@ -105,11 +105,10 @@ class Session:
 
     def _is_made(self, production: Production, call: StepCall) -> bool:
         book = self.book(production)
-        receipt = book.receipt(call.name)
-        if receipt is None or receipt.key != call.key:
+        if book.key(call.name) != call.key:
             return False
-        state = book.presence(receipt)
-        if state is Presence.UNMOVED:
+        state = book.presence(call.name)
+        if state is Presence.UNMOVED and (receipt := book.receipt(call.name)):
             finish_move(production, receipt)
         return state is not Presence.LOST
 
@@ -153,7 +152,8 @@ class Session:
         conflicts = [
             (production, call, receipt)
             for production, call in self.plan.calls.values()
-            if (receipt := self.book(production).receipt(call.name))
+            if self.book(production).key(call.name) not in (None, call.key)
+            and (receipt := self.book(production).receipt(call.name))
             and standing(call, receipt) is Standing.CONFLICT
             and not is_of_one_unit(call, receipt)
         ]
@@ -164,7 +164,7 @@ class Session:
         """Take over what other productions of the night hold under the same key; returns how many steps."""
         linked = 0
         for production, call in self.plan.calls.values():
-            if self.book(production).receipt(call.name) is None and self._link(production, call):
+            if self.book(production).key(call.name) is None and self._link(production, call):
                 note_made(production, call.name, call.key)
                 linked += 1
         return linked

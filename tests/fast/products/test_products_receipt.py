@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from osa_luigi.errors import ProductError
-from osa_luigi.products.commit import commit, receipt_path
+from osa_luigi.products.commit import commit, finish_move, receipt_path
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import (
     Made,
@@ -167,7 +167,8 @@ def test_the_book_says_what_the_disk_says(tmp_path_factory, history):
         assert receipt is not None
         assert receipt.generation == generations[name]
         assert book.receipt(name) == receipt
-        assert book.presence(receipt) is presence(production, receipt)
+        assert book.key(name) == receipt.key
+        assert book.presence(name) is presence(production, receipt)
         for made in receipt.outputs:
             place = production.root / made.path
             assert book.size(made.path) == (place.stat().st_size if place.exists() else None)
@@ -181,15 +182,30 @@ def test_the_book_of_a_finished_production_asks_for_no_single_file(production, m
         made.append(receipt)
     book = ReceiptBook(production)
     monkeypatch.setattr(Path, "stat", None)
-    assert {book.presence(receipt) for receipt in made} == {Presence.COMPLETE}
+    assert {book.presence(receipt.name) for receipt in made} == {Presence.COMPLETE}
+
+
+def test_the_book_reads_a_receipt_once_for_its_key_and_its_files(production):
+    receipt, scratch = staged(production, {"dl1.h5": b"x"})
+    commit(production, receipt, scratch)
+    book = ReceiptBook(production)
+    assert book.key(receipt.name) == receipt.key
+    receipt_path(production, receipt).unlink()
+    assert book.key(receipt.name) == receipt.key
+    assert book.presence(receipt.name) is Presence.COMPLETE
+    assert book.key("dl1ab.Run09999") is None
+    assert book.presence("dl1ab.Run09999") is Presence.LOST
 
 
 def test_the_book_sees_a_move_that_ended_after_it_looked(production):
-    receipt, scratch = staged(production, {"dl1.h5": b"x"})
+    receipt, _ = staged(production, {"dl1.h5": b"x"})
+    target = receipt_path(production, receipt)
+    target.parent.mkdir(parents=True)
+    target.write_text(receipt.text())
     book = ReceiptBook(production)
     assert book.size(Path("dl1.h5")) is None
-    commit(production, receipt, scratch)
-    assert book.presence(receipt) is Presence.COMPLETE
+    finish_move(production, receipt)
+    assert book.presence(receipt.name) is Presence.COMPLETE
 
 
 def test_the_book_is_not_fooled_by_an_older_product_of_the_same_size(production, monkeypatch):
@@ -198,7 +214,7 @@ def test_the_book_is_not_fooled_by_an_older_product_of_the_same_size(production,
     second, scratch = staged(production, {"dl1.h5": b"newer!"}, generation=2, token="b")
     monkeypatch.setattr("osa_luigi.products.commit.finish_move", lambda *_: None)
     commit(production, second, scratch)
-    assert ReceiptBook(production).presence(second) is Presence.UNMOVED
+    assert ReceiptBook(production).presence(second.name) is Presence.UNMOVED
 
 
 def test_a_broken_symbolic_link_is_no_product(production):
@@ -206,7 +222,7 @@ def test_a_broken_symbolic_link_is_no_product(production):
     commit(production, receipt, scratch)
     (production.root / "dl1.h5").unlink()
     (production.root / "dl1.h5").symlink_to("nowhere")
-    assert presence(production, receipt) is ReceiptBook(production).presence(receipt) is Presence.LOST
+    assert presence(production, receipt) is ReceiptBook(production).presence(receipt.name) is Presence.LOST
 
 
 def test_a_file_where_a_folder_should_be_is_a_loss_not_an_error(production):
@@ -215,6 +231,6 @@ def test_a_file_where_a_folder_should_be_is_a_loss_not_an_error(production):
     (production.root / "tailcut84" / "dl1.h5").unlink()
     (production.root / "tailcut84").rmdir()
     (production.root / "tailcut84").write_text("")
-    assert presence(production, receipt) is ReceiptBook(production).presence(receipt) is Presence.LOST
+    assert presence(production, receipt) is ReceiptBook(production).presence(receipt.name) is Presence.LOST
     other = replace(receipt, unit="Run00009")
     assert ReceiptBook(production).receipt(other.name) is None

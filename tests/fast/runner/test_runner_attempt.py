@@ -446,6 +446,6 @@ def test_a_leg_killed_at_random_moments_goes_on_where_it_was(fresh, production, 
     assert [report for report in reports if report.endswith("begins")] == [f"{step}: begins" for step in LEG]
     assert products(production) == expected(*calls)
     assert {receipt_of(production, call).generation for call in calls} == {1}
-    assert {ReceiptBook(production).presence(receipt_of(production, call)) for call in calls} == {Presence.COMPLETE}
+    assert {ReceiptBook(production).presence(call.name) for call in calls} == {Presence.COMPLETE}
     fresh.call(work.sweep, production.root)
     assert scratch(production) == []
