@@ -99,11 +99,16 @@ class Pointing:
 
 @dataclass(frozen=True, slots=True)
 class RawFile:
-    """One stream of a subrun, with its size in bytes."""
+    """One stream of a subrun, with its size in bytes; a night has tens of thousands, in one folder or two."""
 
-    path: Path
+    folder: Path
+    name: str
     stream: int
     size: int
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,7 @@ class Subrun:
 
     @property
     def identity(self) -> dict[str, object]:
-        return {"files": [[file.path.name, file.size] for file in self.files]}
+        return {"files": [[file.name, file.size] for file in self.files]}
 
     def describe_missing(self) -> str | None:
         """A sentence for the operator if streams are missing, with what to do; None if none are."""
@@ -160,7 +165,7 @@ class Subrun:
             return None
         which = f"stream{'s' * (len(missing) > 1)} {', '.join(map(str, missing))}"
         if self.files:
-            which += f" in {self.files[0].path.parent}"
+            which += f" in {self.files[0].folder}"
         else:
             which = "all its raw files"
         return f"{self.label} lacks {which}: wait for the transfer, or copy them again, then run again"

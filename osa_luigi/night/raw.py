@@ -69,7 +69,7 @@ def _scan(folder: Path) -> tuple[_Files, int] | None:
                 if name is None or size is None:
                     ignored += 1
                     continue
-                file = RawFile(folder / entry.name, name.stream, size)
+                file = RawFile(folder, entry.name, name.stream, size)
                 found.setdefault((name.run, name.subrun), {})[name.stream] = file
     except (FileNotFoundError, NotADirectoryError):
         return None

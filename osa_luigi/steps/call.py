@@ -21,8 +21,8 @@ class Input:
     ----------
     role
         What it is to the step, such as ``raw`` or ``calibration``; several inputs may share a role, in order.
-    path
-        Absolute path.
+    place
+        Absolute path, as text: a night's plan has tens of thousands, and a `Path` takes three times the memory.
     identity
         What stands for it in the step key: the producer's key, or the identity of a foreign file.
     key
@@ -30,13 +30,18 @@ class Input:
     """
 
     role: str
-    path: Path
+    place: str
     identity: Any
     key: str = ""
 
+    @property
+    def path(self) -> Path:
+        """Absolute path."""
+        return Path(self.place)
+
     def as_json(self) -> dict[str, Any]:
         """The input in JSON's own types."""
-        return {"role": self.role, "path": str(self.path), "identity": plain(self.identity), "key": self.key}
+        return {"role": self.role, "path": self.place, "identity": plain(self.identity), "key": self.key}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +160,7 @@ class StepCall:
             key=data["key"],
             settings=data["settings"],
             inputs=tuple(
-                Input(item["role"], Path(item["path"]), item["identity"], item["key"]) for item in data["inputs"]
+                Input(item["role"], item["path"], item["identity"], item["key"]) for item in data["inputs"]
             ),
             outputs=tuple(Output(item["role"], Path(item["path"]), item["optional"]) for item in data["outputs"]),
             configs={role: Path(path) for role, path in data["configs"].items()},

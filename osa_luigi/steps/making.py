@@ -114,7 +114,7 @@ def product_input(call: StepCall, role: str, production_root: Path, as_role: str
     """
     return Input(
         role=as_role or role,
-        path=production_root / call.output(role).path,
+        place=f"{production_root}/{call.output(role).path}",
         identity={"key": call.key, "role": role},
         key=call.key,
     )
@@ -123,7 +123,7 @@ def product_input(call: StepCall, role: str, production_root: Path, as_role: str
 def as_role(role: str, *inputs: Input | None) -> tuple[Input, ...]:
     """The inputs that are there, under a role; those that have it already are shared by all that read them."""
     return tuple(
-        item if item.role == role else Input(role, item.path, item.identity, item.key)
+        item if item.role == role else Input(role, item.place, item.identity, item.key)
         for item in inputs
         if item is not None
     )

@@ -206,7 +206,7 @@ class _Planner:
             return self._calibrated(self._time, "time_calibration")
         folder = self._configuration.main.site.paths.time_calibration
         if self._procedure.fake:
-            return Input("time_calibration", folder, {})
+            return Input("time_calibration", str(folder), {})
         return _foreign("time_calibration", find_time_calibration(folder, self._source.date, self._source.pedcal_run))
 
     @cached_property
@@ -287,7 +287,7 @@ class _Planner:
         log = self._night.drive_log or self._paths.drive / DRIVE_LOG.format(self._night.date)
         now = run.pointing.identity if run.pointing else {"log": log.name}
         identity = self._pointings.get(subrun.label, now)
-        return self._once(lambda: Input("pointing", log, identity), "pointing", canonical_json(identity))
+        return self._once(lambda: Input("pointing", str(log), identity), "pointing", canonical_json(identity))
 
     def _run_calibration(self, run: Run, dl1a: Sequence[StepCall]) -> tuple[StepCall, ...]:
         """Cat-B and cleaning levels, in this order where both are asked for."""
@@ -433,7 +433,7 @@ class _Planner:
             unit=NIGHT,
             # The marker names the production, so another production's will not do.
             settings={"production": self._production.id},
-            inputs=[Input("declared", listing, digest(declared), key=digest(declared))],
+            inputs=[Input("declared", str(listing), digest(declared), key=digest(declared))],
             outputs=[Output("marker", Path(MARKER)), Output("summary", Path(SUMMARY))],
             **self._common("close"),
         )
@@ -461,7 +461,7 @@ class _Planner:
     def _summary(self, night: Night, run: Run) -> Input:
         """The run summary, of which only the run's row counts."""
         path = self._paths.run_summary / RUN_SUMMARY.format(night.date)
-        return self._once(lambda: Input("run_summary", path, run.identity), "run_summary", str(night.date), run.label)
+        return self._once(lambda: Input("run_summary", str(path), run.identity), "run_summary", str(night.date), run.label)
 
     def _config(self, section: str, content: FrozenMapping) -> Path:
         """Where a resolved lstchain configuration will lie."""
@@ -473,7 +473,7 @@ class _Planner:
 
     @cache  # noqa: B019 (a planner lives as long as one planning)
     def _models(self, folder: Path) -> Input:
-        return Input("models", folder, {}) if self._procedure.fake else _foreign("models", folder)
+        return Input("models", str(folder), {}) if self._procedure.fake else _foreign("models", folder)
 
     @cache  # noqa: B019 (a planner lives as long as one planning)
     def _common(self, step: str) -> Common:
@@ -515,11 +515,11 @@ def tailcut_folder(configuration: Configuration) -> str:
 
 
 def _raw(subrun: Subrun) -> list[Input]:
-    return [Input("raw", file.path, {"name": file.path.name, "size": file.size}) for file in subrun.files]
+    return [Input("raw", f"{file.folder}/{file.name}", {"name": file.name, "size": file.size}) for file in subrun.files]
 
 
 def _foreign(role: str, path: Path) -> Input:
-    return Input(role, path, foreign_identity(path))
+    return Input(role, str(path), foreign_identity(path))
 
 
 def _of_step(run: RunPlan, step: str) -> Iterator[StepCall]:

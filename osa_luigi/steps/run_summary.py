@@ -48,7 +48,7 @@ class RunSummary(Step):
             unit=compact(day),  # the site's folder holds the summaries of all nights
             settings={"date": compact(day), "tcu_server": tcu_server},
             # By name alone: the last file of a night that is being taken still grows, and the summary does not look into it.
-            inputs=[Input("raw", item.path, {"name": item.path.name}) for item in raw if _is_looked_at(item.path)],
+            inputs=[Input("raw", item.place, {"name": item.path.name}) for item in raw if _is_looked_at(item.path)],
             outputs=[Output("run_summary", Path(RUN_SUMMARY.format(day)))],
             **common,
         )

@@ -42,12 +42,12 @@ def fake_call(
 
 def product(call: StepCall, root: Path, role: str = "dl1") -> Input:
     """An output of a call as another's input."""
-    return Input(role, root / call.output(role).path, {"key": call.key, "role": role}, call.key)
+    return Input(role, str(root / call.output(role).path), {"key": call.key, "role": role}, call.key)
 
 
 def foreign(path: Path, identity: Any = "a file", role: str = "raw") -> Input:
     """A file that nobody of ours made, as an input."""
-    return Input(role, path, identity)
+    return Input(role, str(path), identity)
 
 
 def staged(

@@ -27,7 +27,7 @@ from osa_luigi.night import (
 
 
 def make_subrun(number=0, streams=(1, 2, 3, 4), *, in_r0g=False, folder="/data"):
-    files = tuple(RawFile(Path(folder) / raw_name(7, number, s), s, 10 * s) for s in streams)
+    files = tuple(RawFile(Path(folder), raw_name(7, number, s), s, 10 * s) for s in streams)
     return Subrun(7, number, files, in_r0g)
 
 

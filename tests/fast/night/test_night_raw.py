@@ -21,7 +21,7 @@ def test_files_are_found_by_run_subrun_and_stream(site, day):
     assert {run: list(subruns) for run, subruns in found.subruns.items()} == {19001: [0], 19003: [0, 1]}
     files = found.subruns[19003][1].files
     folder = site.paths.r0 / "20241115"
-    assert files == tuple(RawFile(folder / raw_name(19003, 1, s), s, 11) for s in (1, 2, 3, 4))
+    assert files == tuple(RawFile(folder, raw_name(19003, 1, s), s, 11) for s in (1, 2, 3, 4))
 
 
 def test_other_files_are_counted(site, day):

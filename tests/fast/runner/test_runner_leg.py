@@ -57,7 +57,7 @@ def test_fakes_need_no_tools(fresh, production, tmp_path):
 
 
 def test_the_tools_of_real_calls_are_imported(fresh, tmp_path):
-    listing = Input("declared", tmp_path / "v1" / ".osa" / "configs" / "list.json", "list")
+    listing = Input("declared", f"{tmp_path}/v1/.osa/configs/list.json", "list")
     real = replace(fake_call("close", "night", inputs=(listing,)), fake=None)
     tool, threads = fresh.call(work.what_warm_up_did, (real,), tmp_path)
     assert (tool, threads) == (["osa_luigi.steps.close"], "1")

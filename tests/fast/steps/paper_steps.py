@@ -28,7 +28,7 @@ class Paper:
         self.config.write_text(json.dumps({"tailcut": {"picture_thresh": 8}}))
 
     def foreign(self, name: str, identity: Any = None) -> Input:
-        return Input("any", self.folder / name, identity or {"name": Path(name).name})
+        return Input("any", str(self.folder / name), identity or {"name": Path(name).name})
 
     def raw(self, run: int, *subruns: int) -> list[Input]:
         return [self.foreign(f"R0/{raw_name(run, sub, stream)}") for sub in subruns for stream in (1, 2, 3, 4)]

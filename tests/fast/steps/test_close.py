@@ -34,7 +34,7 @@ def made(production: Production, *units: str, step: str = "dl1ab", **changes) ->
 def close(production: Production, declared: dict[str, str], folder: Path, monkeypatch) -> dict:
     """Run the tool as an attempt does, and judge what it left."""
     listing = production.write_config(declared)
-    call = fake_call("close", "night", inputs=(Input("declared", listing, "list", "list"),))
+    call = fake_call("close", "night", inputs=(Input("declared", str(listing), "list", "list"),))
     folder.mkdir(exist_ok=True)
     monkeypatch.chdir(folder)
     command = Close().command(call)

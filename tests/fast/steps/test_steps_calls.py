@@ -105,7 +105,7 @@ def test_every_input_is_in_the_key_by_identity_alone(paper: Paper, name):
         inputs = [value] if isinstance(value, Input) else value
         if not (isinstance(inputs, list) and inputs and isinstance(inputs[0], Input)):
             continue
-        moved = [replace(item, path=Path("/elsewhere") / item.path.name) for item in inputs]
+        moved = [replace(item, place=f"/elsewhere/{item.path.name}") for item in inputs]
         if name == "run_summary" and keyword == "raw":
             continue  # by name alone: the summary does not look into a file that still grows
         other = [replace(inputs[0], identity="another"), *inputs[1:]]
