@@ -1,7 +1,8 @@
 """What planning costs the engine: seconds, CPU per subrun, and memory, for nights of many subruns.
 
 ``python -m benchmarks.plan --subruns 1000,5000,20000 --json``. Each measurement is a process of its own over a synthetic site: raw files
-without content, a run summary, a procedure of fake steps. A made night holds a receipt and a file for every product.
+without content, a run summary, a procedure of fake steps. A resumed night holds a receipt and a file for every product of its subruns,
+and nothing of whole runs; a made one holds all.
 """
 
 from __future__ import annotations
@@ -37,25 +38,26 @@ BARS = {"plan_s": 10.0, "rss_mb": 80.0, "cpu_ms_per_subrun": 2.0}
 
 @dataclass
 class Watch:
-    """Elapsed time of each phase, and what the process used from the first to the last."""
+    """Elapsed time and growth of memory in each phase, and what the process used from the first to the last."""
 
-    seconds: dict[str, float] = field(default_factory=dict)
+    phases: dict[str, float] = field(default_factory=dict)
     start_mb: float = field(default_factory=lambda: resident_mb())
     start_cpu_s: float = field(default_factory=time.process_time)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Time a phase."""
-        begun = time.perf_counter()
+        begun, before_mb = time.perf_counter(), resident_mb()
         yield
-        self.seconds[f"{name}_s"] = round(time.perf_counter() - begun, 2)
+        self.phases[f"{name}_s"] = round(time.perf_counter() - begun, 2)
+        self.phases[f"{name}_mb"] = round(resident_mb() - before_mb, 1)
 
     def result(self, subruns: int) -> dict[str, Any]:
         """Figures of one measurement."""
         cpu_s = time.process_time() - self.start_cpu_s
         gc.collect()
         return {
-            **self.seconds,
+            **self.phases,
             "cpu_s": round(cpu_s, 2),
             "cpu_ms_per_subrun": round(1000 * cpu_s / subruns, 2),
             "rss_mb": round(resident_mb() - self.start_mb, 1),
@@ -86,11 +88,15 @@ def make_site(folder: Path, subruns: int) -> int:
     return PER_RUN * len(runs)
 
 
-def make_products(site: Path, legs: str) -> None:
-    """A receipt and a file for every product of the plan, as a night leaves them."""
+def make_products(site: Path, legs: str, *, whole: bool) -> None:
+    """A receipt and a file for every product of the plan, or of its subruns and the night's calibration only."""
     from osa_luigi.tasks.session import open_session
 
-    for production, call in open_session(site / "main.yaml", DAY, legs, legs).plan.calls.values():
+    plan = open_session(site / "main.yaml", DAY, legs, legs).plan
+    calibration = plan.calibration.calls if plan.calibration else ()
+    for production, call in plan.calls.values():
+        if not (whole or "." in call.unit or call in calibration):
+            continue
         receipt = _receipt(call)
         for made in receipt.outputs:
             path = production.root / made.path
@@ -162,14 +168,14 @@ def measure(site: Path, legs: str, subruns: int) -> dict[str, Any]:
 
 
 def bench(subruns: int, folder: Path) -> list[dict[str, Any]]:
-    """New nights, then the same ones made, each with one leg and with two; every measurement in a process of its own."""
+    """New nights, the same ones resumed, then made, each with one leg and with two; every measurement in a process of its own."""
     site = folder / str(subruns)
     exact = make_site(site, subruns)
     results = []
     for legs in LEGS:
-        for night in ("new", "resumed"):
-            if night == "resumed":
-                _child("--make", str(site), legs, "0")
+        for night in ("new", "resumed", "made"):
+            if night != "new":
+                _child("--make", str(site), legs, night)
             found = json.loads(_child("--measure", str(site), legs, str(exact)))
             results.append({"subruns": exact, "legs": legs, "night": night, **found})
         # Else the next production would be linked from this one.
@@ -198,10 +204,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("--folder", type=Path, help="where the synthetic sites lie while they are measured")
     for task in ("--measure", "--make"):
-        parser.add_argument(task, nargs=3, metavar=("SITE", "LEGS", "SUBRUNS"), help=argparse.SUPPRESS)
+        parser.add_argument(task, nargs=3, metavar=("SITE", "LEGS", "WHAT"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.make:
-        make_products(Path(asked.make[0]), asked.make[1])
+        site, legs, night = asked.make
+        make_products(Path(site), legs, whole=night == "made")
     elif asked.measure:
         site, legs, subruns = asked.measure
         print(json.dumps(measure(Path(site), legs, int(subruns))))
