@@ -163,7 +163,7 @@ def measure(site: Path, legs: str, subruns: int) -> dict[str, Any]:
     jobs = [task for task in worker._scheduled_tasks.values() if isinstance(task, NightPart)]
     with watch.phase("jobs"):
         for task in jobs:
-            json.dumps(task.job().as_json())
+            json.dumps([job.as_json() for job in task.jobs()])
     return {"steps": len(opened.plan.calls), "luigi_tasks": len(jobs), **watch.result(subruns)}
 
 

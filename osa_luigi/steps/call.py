@@ -159,9 +159,7 @@ class StepCall:
             unit=data["unit"],
             key=data["key"],
             settings=data["settings"],
-            inputs=tuple(
-                Input(item["role"], item["path"], item["identity"], item["key"]) for item in data["inputs"]
-            ),
+            inputs=tuple(Input(item["role"], item["path"], item["identity"], item["key"]) for item in data["inputs"]),
             outputs=tuple(Output(item["role"], Path(item["path"]), item["optional"]) for item in data["outputs"]),
             configs={role: Path(path) for role, path in data["configs"].items()},
             needs=Needs(**data["needs"]),

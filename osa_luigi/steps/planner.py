@@ -461,7 +461,9 @@ class _Planner:
     def _summary(self, night: Night, run: Run) -> Input:
         """The run summary, of which only the run's row counts."""
         path = self._paths.run_summary / RUN_SUMMARY.format(night.date)
-        return self._once(lambda: Input("run_summary", str(path), run.identity), "run_summary", str(night.date), run.label)
+        return self._once(
+            lambda: Input("run_summary", str(path), run.identity), "run_summary", str(night.date), run.label
+        )
 
     def _config(self, section: str, content: FrozenMapping) -> Path:
         """Where a resolved lstchain configuration will lie."""

@@ -35,6 +35,7 @@ from osa_luigi.tasks.session import (
     choose_procedure,
     config_path,
     configure,
+    forget_session,
     night_paths,
     production_folder,
 )
@@ -144,3 +145,4 @@ class NightTask(luigi.Task):  # type: ignore[misc]
         if not close.complete():
             close.session.require_progress()
         yield close
+        forget_session(close.date, close.production)  # luigi comes to this line once the night is closed

@@ -268,6 +268,11 @@ def forget_sessions() -> None:
     _procedures.clear()
 
 
+def forget_session(day: date, production: str) -> None:
+    """Free the memory of a night that is closed, so that it does not grow with a campaign; asked for again, it is opened anew."""
+    _sessions.pop((day, production), None)
+
+
 def choose_procedure(production: str, procedure: str) -> None:
     """Remember which procedure a production id stands for: tasks below NightTask only know the production."""
     if procedure:

@@ -18,6 +18,7 @@ from osa_luigi.errors import ProductError
 from osa_luigi.process import host
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import ReceiptBook
+from osa_luigi.tasks import session as sessions
 from osa_luigi.tasks.session import open_session
 
 pytestmark = pytest.mark.usefixtures("borrowed")
@@ -331,3 +332,8 @@ def test_what_a_night_was_begun_with_calibrates_it_to_its_end(finished: FakeSite
     assert source is not None
     assert (source.drs4_run, source.pedcal_run) == (2001, 2002)
     assert "Did not run any tasks" in run_night(finished).summary_text
+
+
+def test_a_closed_night_takes_no_more_memory(fake_site: FakeSite) -> None:
+    assert run_night(fake_site).status is LuigiStatusCode.SUCCESS
+    assert not sessions._sessions
