@@ -160,15 +160,12 @@ class ReceiptBook:
         if name not in self._newest:
             return None
         _, _, unit = name.partition(".")
-        receipt = read_receipt(self._production.receipts(unit) / _file(name, self._newest[name]))
-        if name not in self._keys:
-            self._note(name, receipt)
-        return receipt
+        return read_receipt(self._production.receipts(unit) / _file(name, self._newest[name]))
 
     def key(self, name: str) -> str | None:
-        """The step key of the receipt that counts; only the first time is it read from the disk."""
-        if name in self._newest and name not in self._keys:
-            self.receipt(name)
+        """The step key of the receipt that counts; only the first time is it read from the disk, and its files looked for."""
+        if name not in self._keys and (receipt := self.receipt(name)):
+            self._note(name, receipt)
         return self._keys.get(name)
 
     def presence(self, name: str) -> Presence:
