@@ -6,6 +6,7 @@ import contextlib
 import json
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from tests.cluster import Cluster
 from tests.drills.nights import DAY, ROOT, Site, script
 from tests.drills.slurm.submissions import Submissions
 from tests.drills.witness import Seen, judge, look
+
+_ONE_AT_A_TIME = threading.Lock()
 
 LIMIT_S = 600.0
 """A night that is not at its end after so long is counted as one that does not end."""
@@ -173,8 +176,13 @@ class Night:
 @contextlib.contextmanager
 def a_cluster(memory: str = "none") -> Iterator[Cluster]:
     """One that forgets no job while a drill lasts."""
-    with Cluster(nodes=2, memory=memory, min_job_age_s=7200) as cluster:
+    cluster = Cluster(nodes=2, memory=memory, min_job_age_s=7200)
+    with _ONE_AT_A_TIME:  # or two choose the same ports
+        cluster.__enter__()
+    try:
         yield cluster
+    finally:
+        cluster.stop()
 
 
 def _configuration(
