@@ -22,11 +22,13 @@ WORK_S = 8.0
 LUIGID = "luigid"
 
 
-def engine_killed(folder: Path, outcome: Outcome, chance: random.Random, runs: int) -> None:
+def engine_killed(
+    folder: Path, outcome: Outcome, chance: random.Random, runs: int, size: tuple[int, int] = (2, 4)
+) -> None:
     """``kill -9`` of the engine again and again, the next one at once; each kill is a run."""
     with a_cluster() as cluster:
         while outcome.runs < runs:
-            night = Night(cluster, folder / f"night{outcome.nights}", outcome)
+            night = Night(cluster, folder / f"night{outcome.nights}", outcome, size)
             while not night.is_closed and outcome.runs < runs:
                 kind = chance.choices(list(TRAPS), list(TRAPS.values()))[0]
                 killed = _killed(night, chance) if not kind else _trapped(night, kind, chance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -146,7 +147,7 @@ def out_of_memory(folder: Path, outcome: Outcome, chance: random.Random, runs: i
             settings = {"environment": {"python": str(greedy)}, "retries": {"killed": 3}}
             night = Night(cluster, folder / f"night{outcome.nights}", outcome, SIZE, settings)
             night.finish()
-            _expect_retry(night, "MB instead of")
+            _expect_retry(night, "memory")
             outcome.runs += 1
 
 
@@ -157,12 +158,13 @@ def time_limit(folder: Path, outcome: Outcome, chance: random.Random, runs: int)
             step = {"dl2": {"time_limit_minutes": 0.03}}
             night = Night(cluster, folder / f"night{outcome.nights}", outcome, SIZE, None, step, duration_s=SLOW_S)
             night.finish()
-            _expect_retry(night, "min instead of")
+            _expect_retry(night, "time")
             outcome.runs += 1
 
 
-def _expect_retry(night: Night, words: str) -> None:
-    told = [line for line in night.log.read_text(errors="replace").splitlines() if words in line]
-    night.outcome.seen += told[:1]
-    if not told:
-        night.outcome.troubles.append("nothing was tried again with more")
+def _expect_retry(night: Night, cause: str) -> None:
+    closed = (night.production.state / "engine" / "arrays").glob("*/closed.json")
+    failed = [one for path in closed for jobs in json.loads(path.read_text())["failed"].values() for one in jobs]
+    night.outcome.seen += [f"{one['cause']}: {one['text'][:300]}" for one in failed]
+    if cause not in {one["cause"] for one in failed}:
+        night.outcome.troubles.append(f"nothing was tried again for {cause}")

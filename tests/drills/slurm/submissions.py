@@ -143,7 +143,7 @@ class Submissions:
         mine = {path.name for path in self._arrays.glob("*")}
         first = {one.job: one.at for one in self.logged()}  # a requeue counts for SLURM as another submission
         found = (one for one in _read(said) if one.name in mine)
-        return [replace(one, submitted=min(one.submitted, first.get(one.job, one.submitted))) for one in found]
+        return [replace(one, submitted=first.get(one.job, one.submitted)) for one in found]
 
     def _lines(self, name: str) -> list[str]:
         path = self._folder / name
