@@ -393,6 +393,9 @@ class Files:
         self._slurm.danger.step()
         return {job.wish.name: job.wish.name in self._slurm.made for job in jobs}
 
+    def short_of_memory(self, jobs: Iterable[m.JobState]) -> frozenset[str]:
+        return frozenset()
+
     def forgiven(self) -> list[str]:
         return []
 

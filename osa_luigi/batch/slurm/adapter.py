@@ -16,9 +16,13 @@ from osa_luigi.batch.slurm.records import SCRIPT
 from osa_luigi.batch.slurm.script import ArrayRequest, options, write_script
 from osa_luigi.batch.slurm.snapshot import SharedSnapshot
 from osa_luigi.config import SlurmExecutor as SlurmSettings
+from osa_luigi.products.identity import digest
 
 LOOK_BACK = timedelta(days=14)
 """How far back the accounting is asked for arrays that the queue does not hold any more."""
+
+CHOOSING = ("SLURM_CONF", "SLURM_CONF_SERVER")
+"""Variables that choose the cluster which SLURM's commands talk to."""
 
 
 class SharedCluster:
@@ -27,10 +31,19 @@ class SharedCluster:
     def __init__(self, settings: SlurmSettings) -> None:
         self.settings = settings
         self.client = SlurmClient(settings.client_timeout_seconds)
-        folder = Path(tempfile.gettempdir()) / f"osa-slurm-{os.getuid()}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        self.snapshot = SharedSnapshot(self.client, folder, settings.poll_seconds / 2)
+        self.snapshot = SharedSnapshot(self.client, look_folder(), settings.poll_seconds / 2)
         self.max_index = self.client.limits().max_array_size - 1
+
+
+def look_folder() -> Path:
+    """Where the engines of this user on this host share their look at the queue: one folder for each cluster.
+
+    Taken for the queue of another cluster, a queue without an engine's arrays would say that SLURM has lost them all.
+    """
+    cluster = digest([os.environ.get(name, "") for name in CHOOSING])[:8]
+    folder = Path(tempfile.gettempdir()) / f"osa-slurm-{os.getuid()}-{cluster}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 class NightCluster:

@@ -127,7 +127,7 @@ def _on_accounted(turn: Turn, event: m.Accounted) -> None:
 def _on_checked(turn: Turn, event: m.Checked) -> None:
     arrays = {turn.jobs[name].array for name in event.made if name in turn.jobs}
     for name, made in event.made.items():
-        turn.checked(name, made)
+        turn.checked(name, made, short_of_memory=name in event.short_of_memory)
     turn.close_settled(arrays)
 
 

@@ -40,6 +40,13 @@ def explained(failure: Failure, element: Element) -> Failure:
     return failure
 
 
+def killed_for_memory(failure: Failure) -> Failure:
+    """A SLURM that looks at the memory of jobs, and has no kernel to watch over it, kills and says why in the job's output only."""
+    if failure.cause is not Cause.KILLED:
+        return failure
+    return replace(failure, cause=Cause.MEMORY, text=f"{failure.text} By its output it took too much memory.")
+
+
 def end_of(array: ArrayState, index: int, element: Element) -> Failure:
     """The failure of an element that left no record, by SLURM's word for its end."""
     where = f"{array.name}_{index}"

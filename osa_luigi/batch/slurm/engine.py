@@ -58,6 +58,10 @@ class Files(Protocol):
         """Whether jobs' products are there."""
         ...
 
+    def short_of_memory(self, jobs: Iterable[m.JobState]) -> frozenset[str]:
+        """Jobs of whose element SLURM wrote into its output that it took too much memory."""
+        ...
+
     def forgiven(self) -> list[str]:
         """Jobs that an operator wants tried again, since the last time."""
         ...
@@ -174,7 +178,7 @@ class Engine:
                 return self._account(arrays)
             case m.Check(jobs):
                 known = [state.jobs[name] for name in jobs]
-                return m.Checked(self._now(), self._world.files.made(known))
+                return m.Checked(self._now(), self._world.files.made(known), self._world.files.short_of_memory(known))
             case m.Cancel(job, indices):
                 self._cancel(job, indices)
             case m.Close(array, failed, why):

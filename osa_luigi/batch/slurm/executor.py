@@ -90,6 +90,7 @@ class _Night:
         self, production: Production, settings: SlurmSettings, cluster: SharedCluster, binds: Sequence[Path]
     ) -> None:
         self._jobs: dict[str, Job] = {}
+        self._in_trouble = False
         nights = production.root.parent.parent
         self._learned = nights / ".osa" / "learned.jsonl"
         self._needs = read_needs(self._learned)
@@ -123,11 +124,18 @@ class _Night:
         for text in self._engine.said:
             logger.warning("%s", text)
         self._engine.said.clear()
+        self._tell_trouble()
         events = [event for told in self._engine.told if (event := self._event(told))]
         self._engine.told.clear()
         events += [Event(call, "rider failed", call, text) for call, text in self._files.rider_failures]
         self._files.rider_failures.clear()
         return events
+
+    def _tell_trouble(self) -> None:
+        """Once when SLURM does not answer, and once when it does again."""
+        if bool(self._engine.trouble) is not self._in_trouble:
+            self._in_trouble = not self._in_trouble
+            logger.warning("%s", self._engine.trouble or "SLURM answers again.")
 
     def _event(self, told: Tell) -> Event | None:
         job = self._jobs.get(told.job)

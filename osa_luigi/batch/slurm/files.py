@@ -12,7 +12,7 @@ from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.learned import note_need
 from osa_luigi.batch.slurm.policies import Asked, Failure
-from osa_luigi.batch.slurm.records import Record, RecordReader, jobs_of, write_jobs
+from osa_luigi.batch.slurm.records import Record, RecordReader, jobs_of, says_memory, write_jobs
 from osa_luigi.batch.slurm.states import Cause
 from osa_luigi.errors import OsaError
 from osa_luigi.products.production import Production
@@ -76,6 +76,10 @@ class ProductionFiles:
     def made(self, jobs: Iterable[m.JobState]) -> Mapping[str, bool]:
         """Whether jobs' products are there, by their receipts."""
         return {job.wish.name: self._is_made(job) for job in jobs}
+
+    def short_of_memory(self, jobs: Iterable[m.JobState]) -> frozenset[str]:
+        """Jobs of whose element SLURM wrote into its output that it took too much memory."""
+        return frozenset(job.wish.name for job in jobs if says_memory(self._arrays / job.array, job.index))
 
     def forgiven(self) -> list[str]:
         """Jobs whose mark was taken away since the last time, by ``osa retry``."""

@@ -338,10 +338,17 @@ class Accounted:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Whether the products of jobs are there, by their receipts."""
+    """Whether the products of jobs are there, by their receipts.
+
+    Parameters
+    ----------
+    short_of_memory
+        Jobs of whose element SLURM wrote into its output that it took too much.
+    """
 
     at: float
     made: Mapping[str, bool]
+    short_of_memory: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

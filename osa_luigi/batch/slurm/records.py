@@ -25,6 +25,9 @@ from osa_luigi.products.production import write_durably
 
 FORMAT = 1
 
+_LAST_WORDS = 8192
+"""So much of an output's end is looked at. Unit: bytes."""
+
 INTENT = "intent.json"
 JOBS = "jobs.jsonl"
 SCRIPT = "script.sh"
@@ -182,3 +185,13 @@ def _lines_of(file: Path, index: int) -> Iterator[tuple[int, Job]]:
             if line.startswith(head):
                 entry = json.loads(line)
                 yield int(entry["position"]), Job.from_json(entry["job"])
+
+
+def says_memory(array: Path, index: int) -> bool:
+    """Whether SLURM wrote into an element's output that it killed it for its memory."""
+    try:
+        with (array / OUT / f"{index}.log").open("rb") as output:
+            output.seek(-min(_LAST_WORDS, output.seek(0, os.SEEK_END)), os.SEEK_END)
+            return b"exceeded memory limit" in output.read().lower()
+    except OSError:
+        return False

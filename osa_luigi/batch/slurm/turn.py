@@ -6,7 +6,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from osa_luigi.batch.slurm import model as m
-from osa_luigi.batch.slurm.ends import end_of, explained, is_explained, more, never_ran, waits, without
+from osa_luigi.batch.slurm.ends import (
+    end_of,
+    explained,
+    is_explained,
+    killed_for_memory,
+    more,
+    never_ran,
+    waits,
+    without,
+)
 from osa_luigi.batch.slurm.model import ArrayState, Command, Element, JobState, Link, Phase, State
 from osa_luigi.batch.slurm.placing import arrays_of
 from osa_luigi.batch.slurm.policies import NOBODYS_FAULT, Failure, last_words
@@ -239,7 +248,7 @@ class Turn:
             self.put(array.name, index, replace(element, checking=True))
             self.to_check += unknown
 
-    def checked(self, name: str, made: bool) -> None:
+    def checked(self, name: str, made: bool, *, short_of_memory: bool = False) -> None:
         """Whether a job's products are there, of which no record speaks."""
         job = self.jobs.get(name)
         if job is None:
@@ -254,7 +263,8 @@ class Turn:
         if made:
             self.done(name)
         else:
-            self.fail(name, end_of(self.arrays[job.array], job.index, element))
+            end = end_of(self.arrays[job.array], job.index, element)
+            self.fail(name, killed_for_memory(end) if short_of_memory else end)
 
     def _checked_again(self, job: JobState, made: bool) -> None:
         if made:

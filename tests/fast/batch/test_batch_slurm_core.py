@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from slurm_work import ASKED, SETTINGS, Driver, seen, wish
 
 from osa_luigi.batch.slurm import model as m
@@ -229,6 +230,15 @@ class TestAfterAFailure:
     def test_a_kill_that_slurm_explains_counts_as_what_it_was(self) -> None:
         engine = self.ended(Cause.KILLED, "OUT_OF_MEMORY")
         assert engine.job().failures[0].cause is Cause.MEMORY
+
+    @pytest.mark.parametrize(("state", "cause"), [("FAILED", Cause.MEMORY), ("CANCELLED", Cause.CANCELLED)])
+    def test_a_kill_that_only_the_output_explains(self, state: str, cause: Cause) -> None:
+        engine = Driver().running(wish(0))
+        for pause in (10, 100):
+            engine.later(pause).queue(seen(state, signal=9))
+        engine.hear(m.Checked(engine.now, {"dl1.2001.0": False}, frozenset({"dl1.2001.0"})))
+        assert engine.job().failures[0].cause is cause
+        assert (engine.job().asked.memory_mb > ASKED.memory_mb) is (cause is Cause.MEMORY)
 
     def test_a_kill_is_not_judged_before_slurm_has_spoken(self) -> None:
         engine = Driver().running(wish(0))

@@ -11,7 +11,16 @@ import pytest
 from fakes import fake_call
 
 from osa_luigi.batch.job import Job
-from osa_luigi.batch.slurm.records import JOBS, RECORDS, Record, RecordReader, jobs_of, write_jobs, write_record
+from osa_luigi.batch.slurm.records import (
+    JOBS,
+    RECORDS,
+    Record,
+    RecordReader,
+    jobs_of,
+    says_memory,
+    write_jobs,
+    write_record,
+)
 from osa_luigi.errors import ExecutorError
 
 DONE = Record(17, 0, 0, "done", "j", made=(("r0_to_dl1.Run02008.0003", "k"),), host="n", slurm_job=5, cpu_s=1.5)
@@ -90,3 +99,12 @@ def test_an_element_finds_its_jobs_and_reads_no_others(tmp_path: Path) -> None:
     for index in (2, 12):
         with pytest.raises(ExecutorError, match=r"jobs\.jsonl"):
             jobs_of(tmp_path, index)
+
+
+def test_slurm_says_in_the_output_that_it_killed_for_memory(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    said = "slurmstepd-node1: error: StepId=7.batch exceeded memory limit (515788800 > 314572800), being killed\n"
+    (out / "0.log").write_text("a long story\n" * 1000 + said)
+    (out / "1.log").write_text("slurmstepd-node1: error: *** JOB 7 ON node1 CANCELLED AT 2026-11-21T07:21:43 ***\n")
+    assert [says_memory(tmp_path, index) for index in range(3)] == [True, False, False]

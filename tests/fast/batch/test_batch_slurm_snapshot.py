@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from osa_luigi.batch.slurm import snapshot
+from osa_luigi.batch.slurm.adapter import look_folder
 from osa_luigi.batch.slurm.client import Sighting, SlurmAway
 from osa_luigi.batch.slurm.snapshot import AWAY_S, SharedSnapshot
 from osa_luigi.errors import ExecutorError
@@ -198,3 +199,15 @@ def test_several_engines_at_once_ask_once_per_interval(tmp_path: Path) -> None:
     assert sum(int(words[0]) for words in printed) == asked
     assert len({moment for words in printed for moment in words[1:]}) == asked, "every look was everybody's"
     assert 2 <= asked <= took / interval + 1
+
+
+def test_clusters_are_looked_at_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("SLURM_CONF", "/etc/one.conf")
+    one = look_folder()
+    assert look_folder() == one
+    monkeypatch.setenv("SLURM_CONF", "/etc/other.conf")
+    other = look_folder()
+    assert one != other
+    SharedSnapshot(Slurm(SEEN), one, 10).get(NOON)
+    assert SharedSnapshot(Slurm(WAITING), other, 10).get(NOON).sightings == (WAITING,)
