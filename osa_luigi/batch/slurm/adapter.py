@@ -16,9 +16,18 @@ from osa_luigi.batch.slurm.records import SCRIPT
 from osa_luigi.batch.slurm.script import ArrayRequest, options, write_script
 from osa_luigi.batch.slurm.snapshot import SharedSnapshot
 from osa_luigi.config import SlurmExecutor as SlurmSettings
+from osa_luigi.products.identity import digest
 
 LOOK_BACK = timedelta(days=14)
 """How far back the accounting is asked for arrays that the queue does not hold any more."""
+
+
+def shared_snapshot(client: SlurmClient, settings: SlurmSettings) -> SharedSnapshot:
+    """The look at the queue that all of this user's processes on this host share, for each cluster one."""
+    chosen = os.environ.get("SLURM_CONF", "")
+    cluster = f"-{digest(chosen)[:8]}" if chosen else ""
+    folder = Path(tempfile.gettempdir()) / f"osa-slurm-{os.getuid()}{cluster}"
+    return SharedSnapshot(client, folder, settings.poll_seconds / 2)
 
 
 class SharedCluster:
@@ -27,9 +36,7 @@ class SharedCluster:
     def __init__(self, settings: SlurmSettings) -> None:
         self.settings = settings
         self.client = SlurmClient(settings.client_timeout_seconds)
-        folder = Path(tempfile.gettempdir()) / f"osa-slurm-{os.getuid()}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        self.snapshot = SharedSnapshot(self.client, folder, settings.poll_seconds / 2)
+        self.snapshot = shared_snapshot(self.client, settings)
         self.max_index = self.client.limits().max_array_size - 1
 
 
