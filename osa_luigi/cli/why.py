@@ -84,7 +84,7 @@ def _who(findings: list[Finding]) -> str:
 
 def _what(session: Session, findings: list[Finding]) -> str:
     finding = findings[0]
-    elements = finding.element if len(findings) == 1 else _elements(findings)
+    elements = _elements(findings) if finding.element else ""
     match finding.situation:
         case Situation.NEEDS:
             return f"waits for {needed(session, finding.needs)}"
@@ -116,7 +116,7 @@ def _more(session: Session, finding: Finding) -> Iterator[str]:
     if finding.situation in (Situation.DONE, Situation.GIVEN_UP):
         return
     if finding.failures and finding.situation is not Situation.FAILED:
-        yield f"tried {_times(len(finding.failures))} before:"
+        yield f"failed {_times(len(finding.failures))} so far:"
     for cause, text in finding.failures[-SHOWN:]:
         yield f"{cause}: {text[:LONG]}"
     if finding.situation is Situation.FAILED:
@@ -143,6 +143,8 @@ def _the(unit: str) -> str:
 
 
 def _elements(findings: list[Finding]) -> str:
+    if len(findings) == 1:
+        return findings[0].element
     job = findings[0].element.partition("_")[0]
     return f"{job}_[{write_indices(int(finding.element.partition('_')[2]) for finding in findings)}]"
 
