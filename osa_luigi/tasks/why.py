@@ -184,14 +184,14 @@ class Asking:
         return tuple(
             ("tool", f"{call.name}: {record['reason']}")
             for call in part.group.calls
-            for record in self._attempts(part.group.production, call.unit).get(call.name, ())
+            for record in self._attempts(part.group.production, call.unit.partition(".")[0]).get(call.name, ())
             if record["outcome"] == "failed" and record["key"] == call.key
         )
 
-    def _attempts(self, production: Production, unit: str) -> Mapping[str, Any]:
-        if (production, unit) not in self._records:
-            self._records[production, unit] = dict(read_records(production, unit))
-        return self._records[production, unit]
+    def _attempts(self, production: Production, run: str) -> Mapping[str, Any]:
+        if (production, run) not in self._records:
+            self._records[production, run] = dict(read_records(production, run))
+        return self._records[production, run]
 
     def _under_way(self, part: Part) -> datetime | None:
         """When the attempt that is under way began."""

@@ -152,7 +152,7 @@ def test_a_night_that_is_killed_fails_and_is_tried_again(site: Site) -> None:
     winner.wait()
     asked = site.why("2003")
     assert asked["Run02003 merge"]["situation"] == "waits"
-    assert "Run02003.0000 dl1" in asked["Run02003 merge"]["needs"]
+    assert "Run02003.0001 dl1" in asked["Run02003 merge"]["needs"]
     assert asked["Run02003.0000 dl1"]["situation"] in ("running", "ended", "done")
     assert "No engine works on the night" in site.osa("why", "2003", code=1)
 
@@ -173,7 +173,8 @@ def test_a_night_that_is_killed_fails_and_is_tried_again(site: Site) -> None:
     assert "Nothing" in site.osa("retry", "--all", code=1)
     assert site.run() == 0
     assert (site.production.root / "NightFinished.txt").exists()
-    assert Counter(site.submitted()).most_common(2)[0][1] == 2, "only the one that failed was submitted again"
+    again = [name for name, count in Counter(site.submitted()).items() if count > 1]
+    assert len(again) == 1, "only the one that failed was submitted again"
     for life in (site.engine / "events").iterdir():
         assert all(moment.same for moment in replay(Recording(life)))
 
