@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from osa_luigi.batch.slurm.desk import Desk, Stand, Where
 from osa_luigi.batch.slurm.executor import job_key
 from osa_luigi.batch.slurm.states import stuck
 from osa_luigi.products.production import Production
-from osa_luigi.runner.leg import attempt_owner, scratch_folders
+from osa_luigi.tasks.live import live_attempts
 from osa_luigi.tasks.outlook import REFUSED, Outlook, outlook
 from osa_luigi.tasks.overview import read_records
 from osa_luigi.tasks.parts import Part, parts
@@ -201,15 +201,6 @@ class Asking:
     @cached_property
     def _live(self) -> Mapping[Production, Mapping[str, datetime]]:
         return {
-            production: _live(production) for production in {part.group.production for part in self._parts.values()}
+            production: {live.name: live.began for live in live_attempts(production) if live.began}
+            for production in {part.group.production for part in self._parts.values()}
         }
-
-
-def _live(production: Production) -> dict[str, datetime]:
-    found = {}
-    for folder in scratch_folders(production):
-        owner = attempt_owner(folder.name)
-        if owner and not owner.has_ended():
-            time = folder.name.rpartition(".")[2][:15]
-            found[owner.name] = datetime.strptime(time, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-    return found
