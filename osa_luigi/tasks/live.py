@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from osa_luigi.process import host
 from osa_luigi.products.production import Production
@@ -19,10 +20,11 @@ SILENT_BEFORE_LEASE_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class LiveAttempt:
-    """An attempt under way: ``<step>.<unit>``, and the other machine that works on it (empty: this one)."""
+    """An attempt under way: ``<step>.<unit>``, the other machine that works on it (empty: this one), and when it began (UTC)."""
 
     name: str
     host: str
+    began: datetime | None = field(default=None, compare=False)
 
 
 def live_attempts(production: Production) -> Iterator[LiveAttempt]:
@@ -32,7 +34,7 @@ def live_attempts(production: Production) -> Iterator[LiveAttempt]:
         alive = scratch.alive()
         if _is_believed(scratch, begun) if alive is None else alive:
             there = scratch.owner.host
-            yield LiveAttempt(scratch.name, "" if there == host() else there)
+            yield LiveAttempt(scratch.name, "" if there == host() else there, _began(scratch))
 
 
 def _is_believed(scratch: Scratch, begun: float) -> bool:
@@ -44,3 +46,11 @@ def _newest_lease(production: Production) -> float:
     """When the newest engine began, by the file system's clock."""
     leases = (production.state / "engine").glob("*.json")
     return max((lease.stat().st_mtime for lease in leases), default=0.0)
+
+
+def _began(scratch: Scratch) -> datetime | None:
+    """An attempt's id begins with its time."""
+    try:
+        return datetime.strptime(scratch.folder.name.rpartition(".")[2][:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None

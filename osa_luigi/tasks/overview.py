@@ -321,10 +321,16 @@ def _places(items: Iterable[Outlook]) -> tuple[Place, ...]:
     return tuple(Place(step, folder, len(sizes), sum(sizes)) for (step, folder), sizes in found.items())
 
 
-def read_records(production: Production) -> dict[str, list[Record]]:
-    """``<step>.<unit>`` → exit records of its attempts, the oldest first. A record that cannot be read is passed over."""
+def read_records(production: Production, run: str = "*") -> dict[str, list[Record]]:
+    """``<step>.<unit>`` → exit records of its attempts, the oldest first. A record that cannot be read is passed over.
+
+    Parameters
+    ----------
+    run
+        Only of this one and its subruns, or of ``night``.
+    """
     found: dict[str, list[Record]] = {}
-    for path in (production.state / "attempts").glob("*/*.json"):
+    for path in (production.state / "attempts").glob(f"{run}/*.json"):
         try:
             record: Record = json.loads(path.read_text())
             found.setdefault(f"{record['step']}.{record['unit']}", []).append(record)

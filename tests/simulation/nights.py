@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 
 from osa_luigi.batch.slurm import model as m
@@ -10,6 +11,7 @@ from osa_luigi.batch.slurm.engine import Engine, World
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.model import Wish
 from osa_luigi.batch.slurm.policies import Asked, Policies
+from osa_luigi.batch.slurm.recorder import Recorder
 from osa_luigi.batch.slurm.states import Cause
 from tests.simulation.world import Crash, Danger, Dice, Disk, Files, Nature, Slurm
 
@@ -26,6 +28,8 @@ class Night:
     """A night by its seed, and what became of it."""
 
     seed: int
+    events: Path | None = None
+    """Where each life of the engine is recorded."""
     trouble: list[str] = field(default_factory=list)
     turns: int = 0
     crashes: int = 0
@@ -75,7 +79,8 @@ class Night:
         settings = m.Settings(
             "night", self._generation, Policies(), array_size=3, max_index=50, per_element={"dl1": 1 + self.seed % 2}
         )
-        world = World(self._slurm, Files(self._slurm), Journal(self._disk), self, lambda: self._slurm.now)
+        watch = Recorder(self.events / f"{self._generation}.jsonl", settings) if self.events else None
+        world = World(self._slurm, Files(self._slurm), Journal(self._disk), self, lambda: self._slurm.now, watch)
         self._engine = Engine(settings, world)
 
     def holds(self) -> bool:

@@ -25,16 +25,6 @@ CHOOSING = ("SLURM_CONF", "SLURM_CONF_SERVER")
 """Variables that choose the cluster which SLURM's commands talk to."""
 
 
-class SharedCluster:
-    """What all nights of this process share: the client, and with all engines of this user on this host the look at the queue."""
-
-    def __init__(self, settings: SlurmSettings) -> None:
-        self.settings = settings
-        self.client = SlurmClient(settings.client_timeout_seconds)
-        self.snapshot = SharedSnapshot(self.client, look_folder(), settings.poll_seconds / 2)
-        self.max_index = self.client.limits().max_array_size - 1
-
-
 def look_folder() -> Path:
     """Where the engines of this user on this host share their look at the queue: one folder for each cluster.
 
@@ -44,6 +34,21 @@ def look_folder() -> Path:
     folder = Path(tempfile.gettempdir()) / f"osa-slurm-{os.getuid()}-{cluster}"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
+
+
+def shared_snapshot(client: SlurmClient, settings: SlurmSettings) -> SharedSnapshot:
+    """The look at the queue that all of this user's processes on this host share."""
+    return SharedSnapshot(client, look_folder(), settings.poll_seconds / 2)
+
+
+class SharedCluster:
+    """What all nights of this process share: the client, and with all engines of this user on this host the look at the queue."""
+
+    def __init__(self, settings: SlurmSettings) -> None:
+        self.settings = settings
+        self.client = SlurmClient(settings.client_timeout_seconds)
+        self.snapshot = shared_snapshot(self.client, settings)
+        self.max_index = self.client.limits().max_array_size - 1
 
 
 class NightCluster:

@@ -102,13 +102,14 @@ def _on_polled(turn: Turn, event: m.Polled) -> None:
                     missing[array.name] = array.job
                 turn.renew(turn.arrays[array.name])
             elif array.name in event.queue and array.link is Link.LOST:
-                turn.queued(array, next(iter(event.queue[array.name].values())).job)
+                turn.queued(array, min(seen.job for seen in event.queue[array.name].values()))
         if missing:
             turn.do(m.Account(missing))
         _cancel_strays(turn, event.queue)
-    for name in touched | turn.arrays.keys():
+    looked_at = sorted(touched | turn.arrays.keys())  # in an order that another process finds again
+    for name in looked_at:
         _settle_all(turn, name)
-    turn.close_settled(touched | turn.arrays.keys())
+    turn.close_settled(looked_at)
 
 
 def _on_accounted(turn: Turn, event: m.Accounted) -> None:
@@ -128,7 +129,7 @@ def _on_checked(turn: Turn, event: m.Checked) -> None:
     arrays = {turn.jobs[name].array for name in event.made if name in turn.jobs}
     for name, made in event.made.items():
         turn.checked(name, made, short_of_memory=name in event.short_of_memory)
-    turn.close_settled(arrays)
+    turn.close_settled(sorted(arrays))
 
 
 def _on_forgiven(turn: Turn, event: m.Forgiven) -> None:

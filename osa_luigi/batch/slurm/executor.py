@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from osa_luigi.batch.job import Event, Job
@@ -15,12 +15,14 @@ from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.learned import first_ask, read_needs
 from osa_luigi.batch.slurm.model import Settings, Tell, Wish
 from osa_luigi.batch.slurm.policies import RETRIES, Asked, Policies
+from osa_luigi.batch.slurm.recorder import Recorder
 from osa_luigi.batch.slurm.states import Cause
 from osa_luigi.batch.slurm.store import FileStore
 from osa_luigi.batch.slurm.tenure import Lease
 from osa_luigi.config import SlurmExecutor as SlurmSettings
 from osa_luigi.products.identity import digest
 from osa_luigi.products.production import Production
+from osa_luigi.steps.call import StepCall
 
 logger = logging.getLogger("luigi-interface")
 
@@ -105,8 +107,9 @@ class _Night:
             self._jobs,
             self._night_cluster.write_script,
         )
-        world = World(self._night_cluster, self._files, journal, lease, time.monotonic)
-        self._engine = Engine(engine_settings(settings, production, lease.generation, cluster.max_index), world)
+        engine = engine_settings(settings, production, lease.generation, cluster.max_index)
+        watch = Recorder(folder / "events" / f"{lease.generation}.jsonl", engine)
+        self._engine = Engine(engine, World(self._night_cluster, self._files, journal, lease, time.monotonic, watch))
 
     def want(self, jobs: Sequence[Job]) -> None:
         self._jobs |= {job.name: job for job in jobs}
@@ -155,8 +158,13 @@ class _Night:
             index=job.index,
             after=job.after,
             riders=tuple(call.name for call in job.riders),
-            key=digest([call.key for call in job.calls])[:16],
+            key=job_key(job.calls),
         )
+
+
+def job_key(calls: Iterable[StepCall]) -> str:
+    """Stands for the step keys of a job's calls: two jobs of the same key make the same products."""
+    return digest([call.key for call in calls])[:16]
 
 
 def asked_by(job: Job) -> Asked:

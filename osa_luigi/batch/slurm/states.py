@@ -134,6 +134,30 @@ STUCK: Mapping[str, str] = {
 """Reasons for which a waiting element needs a person, and what that person does next."""
 
 
+PATIENT: Mapping[str, str] = {
+    "Resources": "it is next, as soon as a node has room",
+    "Priority": "others go before it",
+    "JobArrayTaskLimit": "as many of its array run as executor.slurm.throttle allows",
+    "BeginTime": "SLURM starts it a little later, after a requeue",
+    "Dependency": "it waits for another job of the cluster",
+    "Reservation": "its reservation has not begun",
+    "Licenses": "a licence is in use",
+    "QOSMax": "as many run as the QOS allows",
+    "QOSGrp": "the QOS as a whole is at its limit",
+    "AssocMax": "as many run as the account allows you",
+    "AssocGrp": "the account as a whole is at its limit",
+    "Cleaning": "SLURM clears away after an earlier attempt",
+    "Prolog": "its node is being made ready",
+    "NodeDown": "its node is down; SLURM finds another one",
+}
+"""Reasons for which a waiting element goes on waiting, by how they begin: nobody needs to do anything."""
+
+
+def patient(reason: str) -> str:
+    """What a reason means for which SLURM lets an element wait; empty if we do not know it."""
+    return next((words for name, words in PATIENT.items() if reason.strip("()").startswith(name)), "")
+
+
 def stuck(state: str, reason: str) -> str:
     """Why an element will not start by itself and what to do; empty if it will, sooner or later."""
     if state in ("REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"):
