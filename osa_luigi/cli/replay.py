@@ -14,7 +14,7 @@ from osa_luigi.cli import options
 
 
 @click.command()
-@click.argument("journal", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("journal", type=click.Path(path_type=Path))
 @click.option("--job", "jobs", multiple=True, help="Only what names this: a task's id, or a part of it.")
 @click.option("--array", "arrays", multiple=True, help="Only what names this array, or a part of its name.")
 @options.as_json
@@ -29,7 +29,7 @@ def replay(journal: Path, jobs: tuple[str, ...], arrays: tuple[str, ...], as_jso
         osa replay running_analysis/20241115/v1/.osa/engine/events/1.jsonl --job 2003_5
 
     \b
-    Exit codes: 0 the same decisions, 1 another one (shown, and the end of the trace), 2 no such file, 3 it cannot be read.
+    Exit codes: 0 the same decisions, 1 another one (shown, and the end of the trace), 3 there is none that can be read.
     """
     count, last, data = 0, None, []
     for moment in played(Recording(journal)):

@@ -64,7 +64,7 @@ def told(session: Session, desk: Desk, found: list[Finding]) -> Iterator[str]:
     for findings in together.values():
         yield f"{_who(findings)}: {_what(session, findings)}"
         yield from (f"  {line}" for line in _more(session, findings[0]))
-    if all(finding.situation is not Situation.DONE for finding in found):
+    if any(finding.situation is not Situation.DONE for finding in found):
         yield _at_work(session)
 
 
