@@ -17,8 +17,8 @@ from tests.drills.slurm.submissions import Submissions
 @pytest.mark.usefixtures("slurm_is_there")
 def test_a_night_whose_engine_is_killed(tmp_path: Path) -> None:
     outcome = Outcome("engine killed", 0, 1)
-    engines.engine_killed(tmp_path, outcome, random.Random(1), 2, (1, 1))
-    assert (outcome.runs, outcome.ended) == (2, outcome.nights)
+    engines.engine_killed(tmp_path, outcome, random.Random(2), 1, (1, 1))
+    assert (outcome.runs, outcome.ended) == (1, outcome.nights)
     assert outcome.good, outcome
 
 

@@ -155,7 +155,7 @@ def time_limit(folder: Path, outcome: Outcome, chance: random.Random, runs: int)
     """A step takes longer than it may; the next time it may take longer."""
     for _ in range(runs):
         with a_cluster() as cluster:
-            step = {"dl2": {"time_limit_minutes": 0.03}}
+            step = {"dl2": {"time_limit_minutes": 0.02}}
             night = Night(cluster, folder / f"night{outcome.nights}", outcome, SIZE, None, step, duration_s=SLOW_S)
             night.finish()
             _expect_retry(night, "time")

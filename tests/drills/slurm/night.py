@@ -161,10 +161,10 @@ class Night:
         return self.log.read_text(errors="replace")[-400:]
 
     def said(self, *words: str) -> list[str]:
-        """Warnings and errors that hold one of some words, as the operator reads them; equal ones once."""
+        """Warnings and errors that hold one of some words (if given), as the operator reads them; equal ones once."""
         lines = self.log.read_text(errors="replace").splitlines()
         told = (line.partition(": ")[2] for line in lines if line.startswith(("WARNING", "ERROR")))
-        return list(dict.fromkeys(line[:300] for line in told if any(word in line for word in words)))
+        return list(dict.fromkeys(line[:300] for line in told if not words or any(word in line for word in words)))
 
     def _end(self, engine: subprocess.Popen[bytes]) -> None:
         if engine.poll() is None:
