@@ -26,6 +26,8 @@ def encode(value: Any) -> Any:
         }
     if isinstance(value, Mapping):
         return {str(key): encode(held) for key, held in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(value)
     if isinstance(value, tuple | list):
         return [encode(held) for held in value]
     if isinstance(value, datetime):
@@ -65,6 +67,8 @@ def _decode(kind: Any, data: Any) -> Any:
     if origin is tuple:
         kinds = [inner[0]] * len(data) if inner[-1] is Ellipsis else inner
         return tuple(_decode(one, held) for one, held in zip(kinds, data, strict=True))
+    if origin is frozenset:
+        return frozenset(_decode(inner[0], held) for held in data)
     if origin is not None and issubclass(origin, Mapping):
         return {_decode(inner[0], key): _decode(inner[1], held) for key, held in data.items()}
     return _plain(kind, data)

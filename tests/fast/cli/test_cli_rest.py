@@ -217,6 +217,18 @@ def test_luigis_configuration_leads_to_ours() -> None:
 
 def test_json_is_json_for_every_command_that_has_it(site: Site) -> None:
     reading = [path for path, command in ALL.items() if any(option.name == "as_json" for option in command.params)]
-    groups = {"config", "plan", "status", "step", "logs", "environment", "telescope"}
+    groups = {
+        "config",
+        "plan",
+        "status",
+        "why",
+        "cancel",
+        "retry",
+        "replay",
+        "step",
+        "logs",
+        "environment",
+        "telescope",
+    }
     assert {path.split()[1] for path in reading} == groups
     assert json.loads(site.osa("step", "list", "--json").stdout)
