@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from osa_luigi.night.model import Json
 
 _MAGIC = re.compile(r"# %ECSV \d+\.\d+")
@@ -43,7 +40,7 @@ def read_plain_ecsv(path: Path) -> Ecsv | None:
     try:
         lines = path.read_text(encoding="ascii").split("\n")
         return _read(lines[:-1] if not lines[-1] else lines)
-    except (OSError, ValueError, YAMLError, _NotPlainError):
+    except (OSError, ValueError, _NotPlainError):
         return None
 
 
@@ -67,13 +64,25 @@ def _read(lines: Sequence[str]) -> Ecsv:
 
 def _header(comments: Sequence[str]) -> Mapping[str, Any]:
     _require(len(comments) > 2 and _MAGIC.fullmatch(comments[0]) and comments[1] == "# ---")
-    header: dict[str, Any] = YAML(typ="safe", pure=True).load("\n".join(line[2:] for line in comments[2:]))
+    header = _yaml("\n".join(line[2:] for line in comments[2:]))
     _require(isinstance(header, dict) and header.keys() <= {"datatype", "delimiter", "meta", "schema"})
     columns, meta = header.get("datatype"), header.get("meta")
     _require(isinstance(columns, list) and all(isinstance(column, dict) for column in columns))
     # Columns that astropy puts together from several of these are described there.
     _require(meta is None or (isinstance(meta, dict) and not any(str(key).startswith("__") for key in meta)))
     return header
+
+
+def _yaml(text: str) -> dict[str, Any]:
+    # Here, because what runs on a node reads no tables, and is given no more packages than it needs.
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        content: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise _NotPlainError from error
+    return content
 
 
 def _cells(line: str, delimiter: str, expected: int) -> list[str]:
