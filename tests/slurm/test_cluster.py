@@ -43,9 +43,9 @@ def test_nothing_is_left_when_a_test_fails() -> None:
     with pytest.raises(ZeroDivisionError), Cluster() as cluster:  # noqa: PT012
         cluster.ask("sbatch", "--output=/dev/null", "--wrap", "sleep 100 & wait")
         eventually(lambda: "RUNNING" in cluster.ask("squeue", "-h", "-o", "%T"))
-        assert {"slurmctld", "slurmd", "munged", "slurmstepd", "sleep"} <= {
-            process.name() for process in processes_of(cluster.folder)
-        }
+        # RUNNING is said a moment before the batch script has started its first command
+        expected = {"slurmctld", "slurmd", "munged", "slurmstepd", "sleep"}
+        eventually(lambda: expected <= {process.name() for process in processes_of(cluster.folder)})
         cluster.stop_slurmctld()
         raise ZeroDivisionError
     assert eventually(lambda: not processes_of(cluster.folder))
