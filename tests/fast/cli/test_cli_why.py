@@ -1,4 +1,4 @@
-"""``osa why``, ``cancel``, ``retry`` and ``replay`` on this machine's executor; on a cluster: tests/slurm/test_night.py."""
+"""``osa why``, ``cancel``, ``retry`` and ``replay`` on this machine's executor; on a cluster: tests/slurm/test_slurm_night.py."""
 
 from __future__ import annotations
 
