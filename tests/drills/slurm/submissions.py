@@ -150,15 +150,12 @@ class Submissions:
         return path.read_text().splitlines() if path.exists() else []
 
 
-FIELDS = 6
-
-
 def _read(said: str) -> Iterator[Lived]:
     for line in said.splitlines():
         words = line.split("|")
-        if len(words) < FIELDS:
+        if len(words) < len(FIELDS):
             continue  # the rest of a foreign job's name, which may hold a line break
-        job, index, state, submitted, end, name = words[:FIELDS]
+        job, index, state, submitted, end, name = words[: len(FIELDS)]
         if index.isdecimal():
             until = _time(end) if state in ENDED else float("inf")
             yield Lived(int(job), name, int(index), _time(submitted), until)
