@@ -29,7 +29,6 @@ logger = logging.getLogger("luigi-interface")
 SUBRUN_STAGES = ("gain_selection", "r0_to_dl1", "dl1ab")
 """First steps of the legs: several subruns may share an element."""
 
-
 FEW = 3
 """Calls that other jobs should have brought along, for which a job asks for time all the same."""
 
@@ -96,6 +95,7 @@ class _Night:
         nights = production.root.parent.parent
         self._learned = nights / ".osa" / "learned.jsonl"
         self._needs = read_needs(self._learned)
+        self._first: dict[tuple[str, Asked], Asked] = {}
         lease = Lease(production)
         folder = production.state / "engine"
         journal = Journal(FileStore(folder), {"cache": str(binds[0])})
@@ -149,17 +149,22 @@ class _Night:
 
     def _wish(self, job: Job) -> Wish:
         stage = job.calls[0].step
-        asked = asked_by(job)
         return Wish(
             name=job.name,
             group=job.group or stage,
             stage=stage,
-            asked=first_ask(self._needs, stage, asked),
+            asked=self._first_ask(stage, asked_by(job)),
             index=job.index,
             after=job.after,
             riders=tuple(call.name for call in job.riders),
             key=job_key(job.calls),
         )
+
+    def _first_ask(self, stage: str, configured: Asked) -> Asked:
+        """Worked out once for all jobs that ask alike: a night has thousands of them, and so has what was learned."""
+        if (stage, configured) not in self._first:
+            self._first[stage, configured] = first_ask(self._needs, stage, configured)
+        return self._first[stage, configured]
 
 
 def job_key(calls: Iterable[StepCall]) -> str:
