@@ -15,7 +15,7 @@ from typing import Any
 
 from osa_luigi.products.identity import digest
 from osa_luigi.products.production import Production
-from osa_luigi.products.receipt import Receipt
+from osa_luigi.products.receipt import Presence, Receipt, current_receipt, presence
 from osa_luigi.steps.call import Input, StepCall
 from osa_luigi.steps.software import scientific_software
 
@@ -37,6 +37,20 @@ class Standing(Enum):
 
 OBSERVED = frozenset({"raw", "run_summary", "pointing", "pedestal_ids"})
 """Roles of foreign inputs that belong to one unit; all others (models, systematics) are chosen for a whole night."""
+
+
+def made_as(production: Production, call: StepCall) -> Presence:
+    """Where the products of a call lie that were made with its very key; of any other, or of none, they are lost to it.
+
+    Raises
+    ------
+    OsaError, OSError
+        The receipt cannot be read.
+    """
+    receipt = current_receipt(production, call.step, call.unit)
+    if receipt is None or standing(call, receipt) is not Standing.SAME:
+        return Presence.LOST
+    return presence(production, receipt)
 
 
 def standing(call: StepCall, receipt: Receipt | None) -> Standing:

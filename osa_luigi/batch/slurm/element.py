@@ -27,13 +27,13 @@ from osa_luigi.batch.slurm.records import INTENT, Outcome, Record, jobs_of, writ
 from osa_luigi.batch.slurm.states import Cause
 from osa_luigi.errors import ExecutorError, OsaError
 from osa_luigi.products.production import Production
-from osa_luigi.products.receipt import Presence, current_receipt, presence
+from osa_luigi.products.receipt import Presence
 from osa_luigi.runner.attempt import Result
 from osa_luigi.runner.environment import host
 from osa_luigi.runner.leg import run_calls, sweep_scratch, warm_up
 from osa_luigi.runner.lifeline import die_with_every_parent
 from osa_luigi.steps.call import StepCall
-from osa_luigi.steps.standing import Standing, standing
+from osa_luigi.steps.standing import made_as
 
 NEARLY_OVER = signal.SIGUSR1
 """SLURM sends it a little before the element's time is over (script.py asks for it)."""
@@ -265,10 +265,7 @@ class Element:
 def _is_there(production: Production, call: StepCall) -> bool:
     """Whether a call's products are there and count; whatever is unclear an attempt finds out."""
     try:
-        receipt = current_receipt(production, call.step, call.unit)
-        if receipt is None or standing(call, receipt) is not Standing.SAME:
-            return False
-        return presence(production, receipt) is Presence.COMPLETE
+        return made_as(production, call) is Presence.COMPLETE
     except (OsaError, OSError):
         return False
 

@@ -16,9 +16,9 @@ from osa_luigi.batch.slurm.records import Record, RecordReader, jobs_of, says_me
 from osa_luigi.batch.slurm.states import Cause
 from osa_luigi.errors import OsaError
 from osa_luigi.products.production import Production
-from osa_luigi.products.receipt import Presence, current_receipt, presence
+from osa_luigi.products.receipt import Presence
 from osa_luigi.steps.call import StepCall
-from osa_luigi.steps.standing import Standing, standing
+from osa_luigi.steps.standing import made_as
 
 WriteScript = Callable[[m.ArrayState, Path], None]
 """Writes an array's batch script into its folder."""
@@ -100,7 +100,7 @@ class ProductionFiles:
         try:
             todo = self._job(job)
             production = Production(todo.production)
-            return all(_is_there(production, call) for call in todo.calls)
+            return all(made_as(production, call) is not Presence.LOST for call in todo.calls)
         except (OsaError, OSError):
             return False
 
@@ -143,10 +143,3 @@ def _cause(word: str) -> Cause:
         return Cause(word)
     except ValueError:
         return Cause.TOOL
-
-
-def _is_there(production: Production, call: StepCall) -> bool:
-    receipt = current_receipt(production, call.step, call.unit)
-    if receipt is None or standing(call, receipt) is not Standing.SAME:
-        return False
-    return presence(production, receipt) is not Presence.LOST
