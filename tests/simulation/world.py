@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
+from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.policies import Asked, Failure
@@ -135,7 +136,7 @@ class Slurm:
     """Made by copies that SLURM had given up: the engine may have submitted the job again already."""
     runs: dict[str, int] = field(default_factory=dict)
     history: dict[str, dict[int, tuple[float, Sighting]]] = field(default_factory=dict)
-    pending_notes: list[tuple[float, m.Note]] = field(default_factory=list)
+    pending_notes: list[tuple[float, ex.Note]] = field(default_factory=list)
     away_until: float = -1.0
     next_job: int = 1
     happened: dict[str, set[Cause]] = field(default_factory=dict)
@@ -195,7 +196,7 @@ class Slurm:
             for job in process.array.elements[index].jobs:
                 failed |= self.natures[job].broken
                 self._execute(job, name, index)
-            self._leave(m.Note(name, index))
+            self._leave(ex.Note(name, index))
         live = self._live(name, index)
         if live is None or live.state != "RUNNING":
             return  # SLURM thinks otherwise of this copy
@@ -209,7 +210,7 @@ class Slurm:
     def _execute(self, job: str, array: str, index: int) -> None:
         if self.natures[job].broken:
             self._note_cause(array, index, Cause.TOOL)
-            self._leave(m.Note(array, index, job, Failure(Cause.TOOL, "the tool failed.", f"{array}_{index}")))
+            self._leave(ex.Note(array, index, job, Failure(Cause.TOOL, "the tool failed.", f"{array}_{index}")))
             return
         if job not in self.made:
             self.runs[job] = self.runs.get(job, 0) + 1
@@ -217,9 +218,9 @@ class Slurm:
             if live is None or live.state != "RUNNING":
                 self.made_by_lost.add(job)
         self.made.add(job)
-        self._leave(m.Note(array, index, job))
+        self._leave(ex.Note(array, index, job))
 
-    def _leave(self, note: m.Note) -> None:
+    def _leave(self, note: ex.Note) -> None:
         if self.dice.happens(0.01):  # a record that was never written: the disk was full
             self._note_cause(note.array, note.index, Cause.KILLED)
             self._note_cause(note.array, note.index, Cause.VANISHED)
@@ -364,7 +365,7 @@ class Slurm:
     def prepare(self, array: m.ArrayState, jobs: Mapping[str, m.JobState]) -> None:
         self.danger.step()
 
-    def notes(self, arrays: Iterable[str], seen: set[int]) -> list[m.Note]:
+    def notes(self, arrays: Iterable[str], seen: set[int]) -> list[ex.Note]:
         """Records of arrays that this engine has not read yet (each engine reads all anew)."""
         self.danger.step()
         wanted = set(arrays)
@@ -386,7 +387,7 @@ class Files:
     def prepare(self, array: m.ArrayState, jobs: Mapping[str, m.JobState]) -> None:
         self._slurm.prepare(array, jobs)
 
-    def notes(self, arrays: Iterable[str]) -> list[m.Note]:
+    def notes(self, arrays: Iterable[str]) -> list[ex.Note]:
         return self._slurm.notes(arrays, self._seen)
 
     def made(self, jobs: Iterable[m.JobState]) -> Mapping[str, bool]:

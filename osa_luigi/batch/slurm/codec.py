@@ -10,11 +10,11 @@ from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm import exchange as ex
 
 Kind = TypeVar("Kind")
 
-KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in (*get_args(m.Event), *get_args(m.Command))}
+KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in (*get_args(ex.Event), *get_args(ex.Command))}
 """Events and commands by their names."""
 
 
@@ -47,7 +47,7 @@ def decode(kind: type[Kind], data: Any) -> Kind:
     return found
 
 
-def encode_kind(value: m.Event | m.Command) -> dict[str, Any]:
+def encode_kind(value: ex.Event | ex.Command) -> dict[str, Any]:
     """An event or a command, with its name."""
     return {"is": type(value).__name__, **encode(value)}
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm.answers import Sighting
-from osa_luigi.batch.slurm.model import Command, Event, JobState, Link, Phase, State
+from osa_luigi.batch.slurm.exchange import Command, Event
+from osa_luigi.batch.slurm.model import JobState, Link, Phase, State
 from osa_luigi.batch.slurm.policies import Failure
 from osa_luigi.batch.slurm.sightings import SURE_LOOKS, accounted, see
 from osa_luigi.batch.slurm.states import Cause, meaning
@@ -27,30 +28,30 @@ def decide(state: State, event: Event) -> tuple[State, tuple[Command, ...]]:
     return turn.end()
 
 
-def _on_recovered(turn: Turn, event: m.Recovered) -> None:
+def _on_recovered(turn: Turn, event: ex.Recovered) -> None:
     turn.jobs |= {job.wish.name: job for job in event.jobs}
     for array in event.arrays:
         link = Link.LOST if array.job is None else Link.QUEUED
         turn.arrays[array.name] = replace(array, link=link, sent_at=turn.at, look_at=turn.at)
 
 
-def _on_wanted(turn: Turn, event: m.Wanted) -> None:
+def _on_wanted(turn: Turn, event: ex.Wanted) -> None:
     for wish in event.wishes:
         turn.want(wish)
 
 
-def _on_tick(turn: Turn, event: m.Tick) -> None:
+def _on_tick(turn: Turn, event: ex.Tick) -> None:
     for array in turn.arrays.values():
         if array.link is Link.LOST and array.look_at <= turn.at:
-            turn.do(m.Look(array.name))
+            turn.do(ex.Look(array.name))
     turn.submit_ready()
 
 
-def _on_sent(turn: Turn, event: m.Sent) -> None:
+def _on_sent(turn: Turn, event: ex.Sent) -> None:
     turn.queued(turn.arrays[event.array], event.job)
 
 
-def _on_refused(turn: Turn, event: m.Refused) -> None:
+def _on_refused(turn: Turn, event: ex.Refused) -> None:
     array = turn.arrays[event.array]
     if event.passing:
         turn.drop(array, event.text)
@@ -58,22 +59,22 @@ def _on_refused(turn: Turn, event: m.Refused) -> None:
         for element in array.elements.values():
             for name in element.jobs:
                 turn.jobs[name] = replace(turn.jobs[name], not_before=turn.at + turn.settings.grace_s)
-        turn.do(m.Say(f"{event.text} It is tried again in {turn.settings.grace_s:.0f} s."))
+        turn.do(ex.Say(f"{event.text} It is tried again in {turn.settings.grace_s:.0f} s."))
         return
     del turn.arrays[event.array]
     jobs = [name for element in array.elements.values() for name in element.jobs]
     for name in jobs:
         turn.fail(name, Failure(Cause.REFUSED, event.text, array.name))
-    turn.do(m.Close(array.name, {name: turn.jobs[name].failures for name in jobs}, event.text))
+    turn.do(ex.Close(array.name, {name: turn.jobs[name].failures for name in jobs}, event.text))
 
 
-def _on_unanswered(turn: Turn, event: m.Unanswered) -> None:
+def _on_unanswered(turn: Turn, event: ex.Unanswered) -> None:
     array = turn.arrays[event.array]
     turn.arrays[event.array] = replace(array, link=Link.LOST, sent_at=turn.at, look_at=turn.at)
-    turn.do(m.Say(f"{event.text} Whether SLURM has {array.name} is looked up; nothing is submitted twice."))
+    turn.do(ex.Say(f"{event.text} Whether SLURM has {array.name} is looked up; nothing is submitted twice."))
 
 
-def _on_looked(turn: Turn, event: m.Looked) -> None:
+def _on_looked(turn: Turn, event: ex.Looked) -> None:
     array = turn.arrays.get(event.array)
     if array is None or array.link is not Link.LOST:
         return
@@ -89,7 +90,7 @@ def _on_looked(turn: Turn, event: m.Looked) -> None:
     turn.arrays[array.name] = replace(array, found_nothing_since=since, looks=looks, look_at=turn.at + pause)
 
 
-def _on_polled(turn: Turn, event: m.Polled) -> None:
+def _on_polled(turn: Turn, event: ex.Polled) -> None:
     touched = {note.array for note in event.notes}
     for note in event.notes:
         turn.note(note)
@@ -104,7 +105,7 @@ def _on_polled(turn: Turn, event: m.Polled) -> None:
             elif array.name in event.queue and array.link is Link.LOST:
                 turn.queued(array, min(seen.job for seen in event.queue[array.name].values()))
         if missing:
-            turn.do(m.Account(missing))
+            turn.do(ex.Account(missing))
         _cancel_strays(turn, event.queue)
     looked_at = sorted(touched | turn.arrays.keys())  # in an order that another process finds again
     for name in looked_at:
@@ -112,7 +113,7 @@ def _on_polled(turn: Turn, event: m.Polled) -> None:
     turn.close_settled(looked_at)
 
 
-def _on_accounted(turn: Turn, event: m.Accounted) -> None:
+def _on_accounted(turn: Turn, event: ex.Accounted) -> None:
     for name, array in list(turn.arrays.items()):
         if array.link is not Link.QUEUED:
             continue
@@ -125,14 +126,14 @@ def _on_accounted(turn: Turn, event: m.Accounted) -> None:
     turn.close_settled(list(turn.arrays))
 
 
-def _on_checked(turn: Turn, event: m.Checked) -> None:
+def _on_checked(turn: Turn, event: ex.Checked) -> None:
     arrays = {turn.jobs[name].array for name in event.made if name in turn.jobs}
     for name, made in event.made.items():
         turn.checked(name, made, short_of_memory=name in event.short_of_memory)
     turn.close_settled(sorted(arrays))
 
 
-def _on_forgiven(turn: Turn, event: m.Forgiven) -> None:
+def _on_forgiven(turn: Turn, event: ex.Forgiven) -> None:
     for name in event.jobs:
         job = turn.jobs.get(name)
         if job and job.phase is Phase.GIVEN_UP:
@@ -157,19 +158,19 @@ def _cancel_strays(turn: Turn, queue: Mapping[str, Mapping[int, Sighting]]) -> N
     for name in sorted(turn.dropped & queue.keys()):
         alive = {s.job for s in queue[name].values() if not meaning(s.state, s.signal).standing.ended}
         for job in sorted(alive):
-            turn.do(m.Cancel(job))
+            turn.do(ex.Cancel(job))
 
 
 _HANDLERS: Mapping[type[Any], Callable[[Turn, Any], None]] = {
-    m.Recovered: _on_recovered,
-    m.Wanted: _on_wanted,
-    m.Tick: _on_tick,
-    m.Sent: _on_sent,
-    m.Refused: _on_refused,
-    m.Unanswered: _on_unanswered,
-    m.Looked: _on_looked,
-    m.Polled: _on_polled,
-    m.Accounted: _on_accounted,
-    m.Checked: _on_checked,
-    m.Forgiven: _on_forgiven,
+    ex.Recovered: _on_recovered,
+    ex.Wanted: _on_wanted,
+    ex.Tick: _on_tick,
+    ex.Sent: _on_sent,
+    ex.Refused: _on_refused,
+    ex.Unanswered: _on_unanswered,
+    ex.Looked: _on_looked,
+    ex.Polled: _on_polled,
+    ex.Accounted: _on_accounted,
+    ex.Checked: _on_checked,
+    ex.Forgiven: _on_forgiven,
 }

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.core import decide
+from osa_luigi.batch.slurm.exchange import Command, Event, Tell
 from osa_luigi.batch.slurm.journal import Journal
-from osa_luigi.batch.slurm.model import Command, Event, State, Tell
+from osa_luigi.batch.slurm.model import State
 from osa_luigi.batch.slurm.policies import Asked
 from osa_luigi.batch.slurm.states import meaning, passes
 from osa_luigi.errors import ExecutorError, NoAccounting, SlurmAway, SlurmRefused
@@ -50,7 +52,7 @@ class Files(Protocol):
         """Write what the array's elements will read, and the script; before the intent."""
         ...
 
-    def notes(self, arrays: Iterable[str]) -> list[m.Note]:
+    def notes(self, arrays: Iterable[str]) -> list[ex.Note]:
         """Records that came since the last time."""
         ...
 
@@ -109,19 +111,19 @@ class Engine:
 
     def want(self, wishes: Iterable[m.Wish]) -> None:
         """Take jobs; those that SLURM has already are adopted."""
-        self._hear(m.Wanted(self._now(), tuple(wishes)))
+        self._hear(ex.Wanted(self._now(), tuple(wishes)))
 
     def submit(self) -> None:
         """Submit what is ready, and look for what was lost."""
         self._away = False
-        self._hear(m.Tick(self._now()))
+        self._hear(ex.Tick(self._now()))
 
     def look(self) -> None:
         """One poll: SLURM's queue first, then the records, so that who has ended has left its record."""
         self._forgive()
         asked_at, queue = self._queue()
         notes = self._world.files.notes(self.state.arrays)
-        self._hear(m.Polled(self._now(), tuple(notes), asked_at, queue))
+        self._hear(ex.Polled(self._now(), tuple(notes), asked_at, queue))
 
     def is_idle(self) -> bool:
         """Whether nothing is in flight and nothing waits."""
@@ -135,12 +137,12 @@ class Engine:
         arrays, jobs = self._world.journal.open_arrays()
         placed = {job.wish.name for job in jobs}
         given_up = [job for job in self._world.journal.given_up() if job.wish.name not in placed]
-        self._hear(m.Recovered(self._now(), tuple(arrays), (*jobs, *given_up)))
+        self._hear(ex.Recovered(self._now(), tuple(arrays), (*jobs, *given_up)))
 
     def _forgive(self) -> None:
         if names := self._world.files.forgiven():
             self._world.journal.forgive(names)
-            self._hear(m.Forgiven(self._now(), tuple(names)))
+            self._hear(ex.Forgiven(self._now(), tuple(names)))
 
     def _queue(self) -> tuple[float, Mapping[str, Mapping[int, Sighting]] | None]:
         if not self.state.arrays:
@@ -165,31 +167,31 @@ class Engine:
     def _carry_out(self, command: Command) -> Event | None:
         journal, state = self._world.journal, self.state
         match command:
-            case m.Intend(array):
+            case ex.Intend(array):
                 self._world.files.prepare(array, state.jobs)
                 journal.intend(array, state.settings.generation, state.jobs)
-            case m.Submit(array):
+            case ex.Submit(array):
                 return self._submit(array)
-            case m.Remember(array, job):
+            case ex.Remember(array, job):
                 journal.remember(array, job)
-            case m.Look(array):
+            case ex.Look(array):
                 return self._look_up(array)
-            case m.Account(arrays):
+            case ex.Account(arrays):
                 return self._account(arrays)
-            case m.Check(jobs):
+            case ex.Check(jobs):
                 known = [state.jobs[name] for name in jobs]
-                return m.Checked(self._now(), self._world.files.made(known), self._world.files.short_of_memory(known))
-            case m.Cancel(job, indices):
+                return ex.Checked(self._now(), self._world.files.made(known), self._world.files.short_of_memory(known))
+            case ex.Cancel(job, indices):
                 self._cancel(job, indices)
-            case m.Close(array, failed, why):
+            case ex.Close(array, failed, why):
                 journal.close(array, failed, why)
-            case m.GiveUp(job, _, text):
+            case ex.GiveUp(job, _, text):
                 journal.give_up(state.jobs[job], text)
-            case m.Learn(stage, first, needed):
+            case ex.Learn(stage, first, needed):
                 self._world.files.learn(stage, first, needed)
-            case m.Tell():
+            case ex.Tell():
                 self.told.append(command)
-            case m.Say(text):
+            case ex.Say(text):
                 self.said.append(text)
         return None
 
@@ -198,15 +200,15 @@ class Engine:
         if not self._world.tenure.holds():
             raise LeaseLostError("another engine has taken over this night: this one stops and submits nothing more")
         if self._away:
-            return m.Refused(self._now(), array, "SLURM is away: not submitted yet.", passing=True)
+            return ex.Refused(self._now(), array, "SLURM is away: not submitted yet.", passing=True)
         try:
             job = self._world.cluster.submit(self.state.arrays[array])
         except SlurmRefused as error:
-            return m.Refused(self._now(), array, str(error), passes(str(error)))
+            return ex.Refused(self._now(), array, str(error), passes(str(error)))
         except SlurmAway as error:
             self._away = True  # the others of this turn would each wait for as long
-            return m.Unanswered(self._now(), array, str(error))
-        return m.Sent(self._now(), array, job)
+            return ex.Unanswered(self._now(), array, str(error))
+        return ex.Sent(self._now(), array, job)
 
     def _look_up(self, array: str) -> Event | None:
         try:
@@ -216,13 +218,13 @@ class Engine:
             return None
         # After a refusal for its size SLURM keeps a record of a job that never was one.
         real = [seen for seen in found if not (meaning(seen.state).standing.ended and seen.reason == "BadConstraints")]
-        return m.Looked(self._now(), array, tuple(sorted({seen.job for seen in real})))
+        return ex.Looked(self._now(), array, tuple(sorted({seen.job for seen in real})))
 
     def _account(self, arrays: Mapping[str, int]) -> Event | None:
         try:
-            return m.Accounted(self._now(), self._world.cluster.accounting(arrays))
+            return ex.Accounted(self._now(), self._world.cluster.accounting(arrays))
         except NoAccounting:
-            return m.Accounted(self._now(), {})
+            return ex.Accounted(self._now(), {})
         except SlurmAway as error:
             self.trouble = str(error)
             return None

@@ -10,10 +10,11 @@ from pathlib import Path
 from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.slurm.adapter import NightCluster, SharedCluster
 from osa_luigi.batch.slurm.engine import Engine, World
+from osa_luigi.batch.slurm.exchange import Tell
 from osa_luigi.batch.slurm.files import ProductionFiles
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.learned import first_ask, read_needs
-from osa_luigi.batch.slurm.model import Settings, Tell, Wish
+from osa_luigi.batch.slurm.model import Settings, Wish
 from osa_luigi.batch.slurm.policies import RETRIES, Asked, Policies
 from osa_luigi.batch.slurm.recorder import Recorder
 from osa_luigi.batch.slurm.states import Cause

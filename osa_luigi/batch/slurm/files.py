@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from osa_luigi.batch.job import Job
+from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.learned import note_need
@@ -61,7 +62,7 @@ class ProductionFiles:
         write_jobs(folder, lines)
         self._script(array, folder)
 
-    def notes(self, arrays: Iterable[str]) -> list[m.Note]:
+    def notes(self, arrays: Iterable[str]) -> list[ex.Note]:
         """Records that came since the last time."""
         names = set(arrays)
         self._readers = {name: reader for name, reader in self._readers.items() if name in names}
@@ -130,12 +131,12 @@ def _with_needs(call: StepCall, longer: float, more: float) -> StepCall:
     return replace(call, needs=needs)
 
 
-def _note(array: str, record: Record) -> m.Note:
+def _note(array: str, record: Record) -> ex.Note:
     if record.outcome != "failed":
-        return m.Note(array, record.index, record.job)
+        return ex.Note(array, record.index, record.job)
     log = f" Read {record.log}." if record.log and record.log not in record.text else ""
     failure = Failure(_cause(record.cause), f"{record.text}{log}", f"{array}_{record.index}")
-    return m.Note(array, record.index, record.job, failure)
+    return ex.Note(array, record.index, record.job, failure)
 
 
 def _cause(word: str) -> Cause:

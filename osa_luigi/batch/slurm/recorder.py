@@ -13,10 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.codec import decode, decode_kind, encode, encode_kind
-from osa_luigi.batch.slurm.model import Command, Event, Settings
+from osa_luigi.batch.slurm.exchange import Command, Event
+from osa_luigi.batch.slurm.model import Settings
 from osa_luigi.errors import ExecutorError
 
 FORMAT = 1
@@ -52,14 +53,14 @@ class Recorder:
 
     def __call__(self, event: Event, commands: tuple[Command, ...]) -> None:
         """Note an event, and what was decided; one after which nothing is to be done only if it tells something."""
-        if self._descriptor is None or (isinstance(event, m.Tick) and not commands):
+        if self._descriptor is None or (isinstance(event, ex.Tick) and not commands):
             return
-        if isinstance(event, m.Polled) and event.queue is not None:
+        if isinstance(event, ex.Polled) and event.queue is not None:
             self._polled(event, event.queue, commands)
         else:
             self._write({"event": encode_kind(event), "commands": [encode_kind(command) for command in commands]})
 
-    def _polled(self, event: m.Polled, queue: Queue, commands: tuple[Command, ...]) -> None:
+    def _polled(self, event: ex.Polled, queue: Queue, commands: tuple[Command, ...]) -> None:
         mine = {name: seen for name, seen in queue.items() if name.startswith(self._prefix)}
         line = {
             "event": encode_kind(replace(event, queue=None)),

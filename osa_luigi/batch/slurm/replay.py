@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm.codec import encode_kind
 from osa_luigi.batch.slurm.core import decide
-from osa_luigi.batch.slurm.model import Event, State
+from osa_luigi.batch.slurm.exchange import Event
+from osa_luigi.batch.slurm.model import State
 from osa_luigi.batch.slurm.recorder import Recording
 
 LONG = 200
@@ -68,15 +69,15 @@ def event_lines(event: Event, queue: Mapping[str, Any]) -> Iterator[str]:
     """An event in words: its name, then a line for each thing that it tells."""
     told: Iterable[str]
     match event:
-        case m.Polled():
+        case ex.Polled():
             told = (
                 *map(_note, event.notes),
                 *_queue(queue),
                 *(() if event.queue is not None else ("SLURM: no answer",)),
             )
-        case m.Wanted(_, wishes):
+        case ex.Wanted(_, wishes):
             told = (f"{wish.name} ({wish.stage}, {wish.asked.memory_mb} MB)" for wish in wishes)
-        case m.Recovered(_, arrays, jobs):
+        case ex.Recovered(_, arrays, jobs):
             told = (
                 *(f"{array.name} as {array.job}" for array in arrays),
                 *(f"{job.wish.name} {job.phase}" for job in jobs),
@@ -97,7 +98,7 @@ def command_line(command: Mapping[str, Any]) -> str:
     return f"{command['is']} {_words(held)}"[:LONG]
 
 
-def _note(note: m.Note) -> str:
+def _note(note: ex.Note) -> str:
     what = f"{note.job or 'its end'}"
     return f"record of {note.array}_{note.index}: {what}" + (
         f" {note.failure.cause}: {note.failure.text}" if note.failure else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.model import ArrayState, Element
 from osa_luigi.batch.slurm.states import REQUEUED_AFTER, meaning, stuck
@@ -66,7 +66,7 @@ def _say_stuck(turn: Turn, array: ArrayState, elements: Mapping[int, Element]) -
         if reason not in told and not element.over and (advice := stuck(element.state, element.reason)):
             told |= {reason}
             here = f"SLURM {array.job}_{index}"
-            turn.do(m.Say(f"{array.name} does not start, {here} for one ({reason}): {advice.format(id=array.job)}"))
+            turn.do(ex.Say(f"{array.name} does not start, {here} for one ({reason}): {advice.format(id=array.job)}"))
     return told
 
 
@@ -76,7 +76,7 @@ def _tell_state(turn: Turn, array: ArrayState, index: int, old: Element, new: El
     where = f" on {new.node}" if new.node else ""
     why = f" ({new.reason})" if new.reason and not new.node else ""
     for name in new.open:
-        turn.do(m.Tell(name, "state", f"SLURM {array.job}_{index} {new.state}{where}{why}"))
+        turn.do(ex.Tell(name, "state", f"SLURM {array.job}_{index} {new.state}{where}{why}"))
 
 
 def accounted(turn: Turn, array: ArrayState, element: Element, sighting: Sighting | None) -> Element:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.ends import (
     end_of,
@@ -16,7 +17,8 @@ from osa_luigi.batch.slurm.ends import (
     waits,
     without,
 )
-from osa_luigi.batch.slurm.model import ArrayState, Command, Element, JobState, Link, Phase, State
+from osa_luigi.batch.slurm.exchange import Command
+from osa_luigi.batch.slurm.model import ArrayState, Element, JobState, Link, Phase, State
 from osa_luigi.batch.slurm.placing import arrays_of
 from osa_luigi.batch.slurm.policies import NOBODYS_FAULT, Failure, last_words
 
@@ -37,7 +39,7 @@ class Turn:
 
     def end(self) -> tuple[State, tuple[Command, ...]]:
         if self.to_check:
-            self.commands.append(m.Check(tuple(self.to_check)))
+            self.commands.append(ex.Check(tuple(self.to_check)))
         state = State(self.settings, self.jobs, self.arrays, self.stages, self.made_arrays, self.dropped)
         return state, tuple(self.commands)
 
@@ -58,7 +60,7 @@ class Turn:
             return
         self.jobs[wish.name] = replace(known, wish=wish, wanted=True)
         if known.phase is Phase.GIVEN_UP:
-            self.do(m.Tell(wish.name, "given up", known.text))
+            self.do(ex.Tell(wish.name, "given up", known.text))
         elif known.phase is Phase.DONE:
             self.to_check.append(wish.name)  # luigi misses its products: are they there?
 
@@ -68,7 +70,7 @@ class Turn:
         if job.phase is Phase.PLACED and array and element:
             self.put(job.array, job.index, without(element, job.wish.name))
             if array.job is not None and len(element.jobs) == 1:
-                self.do(m.Cancel(array.job, (job.index,)))
+                self.do(ex.Cancel(array.job, (job.index,)))
 
     def _given_up_stage(self, stage: str) -> str:
         return self.stages.get(stage, m.Tally()).given_up
@@ -80,8 +82,8 @@ class Turn:
         if self.stages.get(stage, m.Tally()).counts:
             self.stages[stage] = m.Tally(given_up=self._given_up_stage(stage))
         if job.asked != job.wish.asked and job.failures:
-            self.do(m.Learn(stage, job.wish.asked, job.asked))
-        self.do(m.Tell(name, "done"))
+            self.do(ex.Learn(stage, job.wish.asked, job.asked))
+        self.do(ex.Tell(name, "done"))
 
     def fail(self, name: str, failure: Failure) -> None:
         """An attempt of a job ended badly, and its element is over: again, or never."""
@@ -97,13 +99,13 @@ class Turn:
         else:
             delay = self.settings.policies.delay_s(failure.cause)
             self.jobs[name] = replace(job, asked=again, not_before=self.at + delay)
-            self.do(m.Tell(name, "state", f"{failure.text} It is tried again{more(job.asked, again)}."))
+            self.do(ex.Tell(name, "state", f"{failure.text} It is tried again{more(job.asked, again)}."))
 
     def give_up(self, name: str, text: str) -> None:
         job = self.jobs[name]
         self.jobs[name] = replace(job, phase=Phase.GIVEN_UP, text=text)
-        self.do(m.GiveUp(name, job.failures, text))
-        self.do(m.Tell(name, "given up", text))
+        self.do(ex.GiveUp(name, job.failures, text))
+        self.do(ex.Tell(name, "given up", text))
 
     def _tally(self, stage: str, failure: Failure) -> None:
         """Count equal failures of a stage; too many, and the rest of it is not tried."""
@@ -119,7 +121,7 @@ class Turn:
     def _give_up_stage(self, stage: str, why: str) -> None:
         text = f"not tried: {why} Mend the cause, then `osa retry`, and run the night again."
         self.stages[stage] = m.Tally(given_up=text)
-        self.do(m.Say(f"the stage {stage} is given up: {why}"))
+        self.do(ex.Say(f"the stage {stage} is given up: {why}"))
         for name, job in list(self.jobs.items()):
             if job.wish.stage == stage and job.phase is Phase.READY and not job.array:
                 self.give_up(name, text)
@@ -127,7 +129,7 @@ class Turn:
             if array.stage == stage and array.job is not None:
                 waiting = [i for i, element in array.elements.items() if waits(element)]
                 if waiting:
-                    self.do(m.Cancel(array.job, tuple(waiting)))
+                    self.do(ex.Cancel(array.job, tuple(waiting)))
 
     # ---- arrays --------------------------------------------------------------------------------------------------
 
@@ -137,7 +139,7 @@ class Turn:
             old = [name for name in element.open if self._is_outdated(self.jobs[name])]
             if array.job is None or not old or len(old) < len(element.jobs) or not waits(element):
                 continue
-            self.do(m.Cancel(array.job, (index,)))
+            self.do(ex.Cancel(array.job, (index,)))
             self.put(array.name, index, replace(element, open=(), ended_at=self.at))
             for name in old:
                 job = self.jobs[name]
@@ -164,8 +166,8 @@ class Turn:
                 for name in element.jobs:
                     placed = replace(self.jobs[name], phase=Phase.PLACED, array=array.name, index=index)
                     self.jobs[name] = placed
-            self.do(m.Intend(array))
-            self.do(m.Submit(array.name))
+            self.do(ex.Intend(array))
+            self.do(ex.Submit(array.name))
 
     def _riding(self) -> set[str]:
         """Riders that may still run: of elements that are not over."""
@@ -180,7 +182,7 @@ class Turn:
 
     def queued(self, array: ArrayState, job: int) -> None:
         self.arrays[array.name] = replace(array, link=Link.QUEUED, job=job, sent_at=self.at)
-        self.do(m.Remember(array.name, job))
+        self.do(ex.Remember(array.name, job))
 
     def drop(self, array: ArrayState, why: str) -> None:
         """An array that SLURM never had: its jobs are ready again, and it was nobody's attempt."""
@@ -189,7 +191,7 @@ class Turn:
                 self.jobs[name] = replace(self.jobs[name], phase=Phase.READY, array="")
         del self.arrays[array.name]
         self.dropped |= {array.name}
-        self.do(m.Close(array.name, {}, why))
+        self.do(ex.Close(array.name, {}, why))
 
     def put(self, array: str, index: int, element: Element) -> None:
         known = self.arrays[array]
@@ -208,11 +210,11 @@ class Turn:
             del self.arrays[name]
             jobs = (job for element in array.elements.values() for job in element.jobs)
             failed = {job: self.jobs[job].failures for job in jobs if self.jobs[job].phase is not Phase.DONE}
-            self.do(m.Close(name, failed))
+            self.do(ex.Close(name, failed))
 
     # ---- elements ------------------------------------------------------------------------------------------------
 
-    def note(self, note: m.Note) -> None:
+    def note(self, note: ex.Note) -> None:
         """A record that an element left."""
         element = self.element(note.array, note.index)
         if element is None:
@@ -228,7 +230,7 @@ class Turn:
             failed = {**element.failed, note.job: note.failure}
             self.put(note.array, note.index, replace(element, failed=failed))
 
-    def _hear_late(self, note: m.Note) -> None:
+    def _hear_late(self, note: ex.Note) -> None:
         """A copy that SLURM had lost ran on to its end all the same: what it made need not be made again."""
         job = self.jobs.get(note.job)
         if note.failure is None and job is not None and job.phase is Phase.READY:
@@ -269,6 +271,6 @@ class Turn:
     def _checked_again(self, job: JobState, made: bool) -> None:
         if made:
             self.jobs[job.wish.name] = replace(job, wanted=False)
-            self.do(m.Tell(job.wish.name, "done"))
+            self.do(ex.Tell(job.wish.name, "done"))
         else:
             self.jobs[job.wish.name] = JobState(job.wish, Phase.READY, job.asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.core import decide
@@ -32,12 +33,12 @@ class Driver:
 
     settings: m.Settings = SETTINGS
     now: float = 1000.0
-    commands: list[m.Command] = field(default_factory=list)
+    commands: list[ex.Command] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.state = m.State(self.settings)
 
-    def hear(self, event: m.Event) -> list[m.Command]:
+    def hear(self, event: ex.Event) -> list[ex.Command]:
         self.state, commands = decide(self.state, event)
         self.commands += commands
         return list(commands)
@@ -46,28 +47,28 @@ class Driver:
         self.now += seconds
         return self
 
-    def want(self, *wishes: m.Wish) -> list[m.Command]:
-        return self.hear(m.Wanted(self.now, wishes))
+    def want(self, *wishes: m.Wish) -> list[ex.Command]:
+        return self.hear(ex.Wanted(self.now, wishes))
 
-    def tick(self) -> list[m.Command]:
-        return self.hear(m.Tick(self.now))
+    def tick(self) -> list[ex.Command]:
+        return self.hear(ex.Tick(self.now))
 
-    def queue(self, *sightings: Sighting, array: str = "", notes: tuple[m.Note, ...] = ()) -> list[m.Command]:
+    def queue(self, *sightings: Sighting, array: str = "", notes: tuple[ex.Note, ...] = ()) -> list[ex.Command]:
         """SLURM's queue holds these elements of an array (by default the only one)."""
         name = array or self.array.name
         held = {name: {s.index: replace(s, name=name) for s in sightings}} if sightings else {}
-        return self.hear(m.Polled(self.now, notes, self.now, held))
+        return self.hear(ex.Polled(self.now, notes, self.now, held))
 
-    def silence(self, *notes: m.Note) -> list[m.Command]:
+    def silence(self, *notes: ex.Note) -> list[ex.Command]:
         """SLURM does not answer."""
-        return self.hear(m.Polled(self.now, notes))
+        return self.hear(ex.Polled(self.now, notes))
 
     def running(self, *wishes: m.Wish, job: int = 7) -> Driver:
         """Jobs that run as elements of one array."""
         self.want(*wishes)
         self.tick()
         name = self.array.name
-        self.hear(m.Sent(self.now, name, job))
+        self.hear(ex.Sent(self.now, name, job))
         self.later(30).queue(*(seen("RUNNING", index, job=job) for index in self.array.elements))
         self.commands.clear()
         return self
@@ -80,13 +81,13 @@ class Driver:
     def job(self, number: int = 0, run: int = 2001) -> m.JobState:
         return self.state.jobs[f"dl1.{run}.{number}"]
 
-    def note(self, number: int = 0, cause: Cause | None = None) -> m.Note:
+    def note(self, number: int = 0, cause: Cause | None = None) -> ex.Note:
         """The record of a job of the only array."""
         failure = Failure(cause, f"it failed for {cause}.") if cause else None
-        return m.Note(self.array.name, number, f"dl1.2001.{number}", failure)
+        return ex.Note(self.array.name, number, f"dl1.2001.{number}", failure)
 
     def told(self, kind: str) -> list[str]:
-        return [command.job for command in self.commands if isinstance(command, m.Tell) and command.kind == kind]
+        return [command.job for command in self.commands if isinstance(command, ex.Tell) and command.kind == kind]
 
     def asked_for(self, kind: type[Kind]) -> list[Kind]:
         return [command for command in self.commands if isinstance(command, kind)]

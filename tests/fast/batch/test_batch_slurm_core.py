@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from slurm_work import ASKED, SETTINGS, Driver, seen, wish
 
+from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.policies import Asked, Failure, Policies
 from osa_luigi.batch.slurm.states import Cause
@@ -17,9 +18,9 @@ class TestSubmitting:
         engine = Driver()
         engine.want(wish(0), wish(1), wish(5))
         intend, submit = engine.tick()
-        assert isinstance(intend, m.Intend)
+        assert isinstance(intend, ex.Intend)
         assert list(intend.array.elements) == [0, 1, 5]
-        assert submit == m.Submit(intend.array.name)
+        assert submit == ex.Submit(intend.array.name)
         assert ".g1." in intend.array.name
 
     def test_each_run_is_an_array_of_its_own(self) -> None:
@@ -64,15 +65,15 @@ class TestSubmitting:
         engine.queue(seen("RUNNING"), notes=(engine.note(),))
         engine.want(wish(1, group="Run2001.datacheck", after=("datacheck.Run2001.0000",)))
         assert not engine.tick()
-        engine.later(30).queue(seen("RUNNING"), notes=(m.Note(engine.array.name, 0),))
+        engine.later(30).queue(seen("RUNNING"), notes=(ex.Note(engine.array.name, 0),))
         assert engine.tick()
 
     def test_a_refusal_for_good_is_told_with_the_words_of_sbatch(self) -> None:
         engine = Driver()
         engine.want(wish(0))
         engine.tick()
-        engine.hear(m.Refused(engine.now, engine.array.name, "invalid partition specified: shorty."))
-        [told] = [c for c in engine.commands if isinstance(c, m.Tell)]
+        engine.hear(ex.Refused(engine.now, engine.array.name, "invalid partition specified: shorty."))
+        [told] = [c for c in engine.commands if isinstance(c, ex.Tell)]
         assert told.kind == "given up"
         assert "shorty" in told.text
         assert "executor.slurm" in told.text
@@ -82,7 +83,7 @@ class TestSubmitting:
         engine = Driver()
         engine.want(wish(0))
         engine.tick()
-        engine.hear(m.Refused(engine.now, engine.array.name, "QOSMaxSubmitJobPerUserLimit.", passing=True))
+        engine.hear(ex.Refused(engine.now, engine.array.name, "QOSMaxSubmitJobPerUserLimit.", passing=True))
         assert not engine.later(1).tick()
         assert engine.later(SETTINGS.grace_s).tick()
         assert not engine.job().failures
@@ -93,42 +94,42 @@ class TestALostReply:
         engine = Driver()
         engine.want(wish(0))
         engine.tick()
-        engine.hear(m.Unanswered(engine.now, engine.array.name, "sbatch timed out."))
+        engine.hear(ex.Unanswered(engine.now, engine.array.name, "sbatch timed out."))
         engine.commands.clear()
         return engine
 
     def test_the_name_is_looked_up_and_found(self) -> None:
         engine = self.lost()
-        assert engine.tick() == [m.Look(engine.array.name)]
-        assert engine.hear(m.Looked(engine.now, engine.array.name, (12,))) == [m.Remember(engine.array.name, 12)]
+        assert engine.tick() == [ex.Look(engine.array.name)]
+        assert engine.hear(ex.Looked(engine.now, engine.array.name, (12,))) == [ex.Remember(engine.array.name, 12)]
 
     def test_nothing_is_submitted_while_nobody_knows(self) -> None:
         engine = self.lost()
         for _ in range(20):
-            assert all(isinstance(command, m.Look) for command in engine.later(60).tick())
+            assert all(isinstance(command, ex.Look) for command in engine.later(60).tick())
 
     def test_only_looks_over_some_time_say_that_it_never_was(self) -> None:
         engine = self.lost()
         name = engine.array.name
         for _ in range(3):
-            engine.hear(m.Looked(engine.now, name, ()))
+            engine.hear(ex.Looked(engine.now, name, ()))
         assert name in engine.state.arrays
-        engine.hear(m.Looked(engine.later(SETTINGS.lookup_s).now, name, ()))
+        engine.hear(ex.Looked(engine.later(SETTINGS.lookup_s).now, name, ()))
         assert name not in engine.state.arrays
-        assert [type(c) for c in engine.tick()] == [m.Intend, m.Submit]
+        assert [type(c) for c in engine.tick()] == [ex.Intend, ex.Submit]
         assert engine.array.name != name
 
     def test_one_that_comes_up_after_all_is_cancelled(self) -> None:
         engine = self.lost()
         name = engine.array.name
         for _ in range(4):
-            engine.hear(m.Looked(engine.later(SETTINGS.lookup_s).now, name, ()))
+            engine.hear(ex.Looked(engine.later(SETTINGS.lookup_s).now, name, ()))
         engine.tick()
-        assert m.Cancel(31) in engine.queue(seen("PENDING", job=31), array=name)
+        assert ex.Cancel(31) in engine.queue(seen("PENDING", job=31), array=name)
 
     def test_the_queue_may_show_it_first(self) -> None:
         engine = self.lost()
-        assert m.Remember(engine.array.name, 44) in engine.queue(seen("RUNNING", job=44))
+        assert ex.Remember(engine.array.name, 44) in engine.queue(seen("RUNNING", job=44))
 
 
 class TestWhatSlurmDoesNotSay:
@@ -140,25 +141,25 @@ class TestWhatSlurmDoesNotSay:
 
     def test_an_element_that_left_the_queue_is_looked_for_in_the_accounting(self) -> None:
         engine = Driver().running(wish(0))
-        assert engine.later(60).queue() == [m.Account({engine.array.name: 7})]
-        engine.hear(m.Accounted(engine.now, {engine.array.name: {0: seen("TIMEOUT")}}))
+        assert engine.later(60).queue() == [ex.Account({engine.array.name: 7})]
+        engine.hear(ex.Accounted(engine.now, {engine.array.name: {0: seen("TIMEOUT")}}))
         engine.later(100).queue()
-        engine.hear(m.Checked(engine.now, {"dl1.2001.0": False}))
+        engine.hear(ex.Checked(engine.now, {"dl1.2001.0": False}))
         assert engine.job().failures[0].cause is Cause.TIME
 
     def test_an_accounting_of_an_earlier_job_of_the_same_id_is_none(self) -> None:
         engine = Driver().running(wish(0))
         engine.later(60).queue()
-        engine.hear(m.Accounted(engine.now, {engine.array.name: {0: seen("TIMEOUT", job=99)}}))
+        engine.hear(ex.Accounted(engine.now, {engine.array.name: {0: seen("TIMEOUT", job=99)}}))
         assert engine.job().phase is m.Phase.PLACED
 
     def test_only_after_some_looks_over_some_time_it_has_vanished(self) -> None:
         engine = Driver().running(wish(0))
         for _ in range(4):
             engine.later(30).queue()
-            engine.hear(m.Accounted(engine.now, {}))
-        assert engine.asked_for(m.Check)
-        engine.hear(m.Checked(engine.now, {"dl1.2001.0": False}))
+            engine.hear(ex.Accounted(engine.now, {}))
+        assert engine.asked_for(ex.Check)
+        engine.hear(ex.Checked(engine.now, {"dl1.2001.0": False}))
         assert engine.job().failures[0].cause is Cause.VANISHED
         assert engine.job().phase is m.Phase.READY
 
@@ -166,21 +167,21 @@ class TestWhatSlurmDoesNotSay:
         engine = Driver().running(wish(0))
         for _ in range(4):
             engine.later(30).queue()
-            engine.hear(m.Accounted(engine.now, {}))
-        engine.hear(m.Checked(engine.now, {"dl1.2001.0": True}))
+            engine.hear(ex.Accounted(engine.now, {}))
+        engine.hear(ex.Checked(engine.now, {"dl1.2001.0": True}))
         assert engine.told("done") == ["dl1.2001.0"]
 
     def test_a_look_from_before_the_submission_says_nothing(self) -> None:
         engine = Driver()
         engine.want(wish(0))
         engine.tick()
-        engine.hear(m.Sent(engine.now, engine.array.name, 7))
-        assert not engine.hear(m.Polled(engine.now + 1, (), engine.now - 5, {}))
+        engine.hear(ex.Sent(engine.now, engine.array.name, 7))
+        assert not engine.hear(ex.Polled(engine.now + 1, (), engine.now - 5, {}))
 
     def test_a_record_that_is_late_is_waited_for(self) -> None:
         engine = Driver().running(wish(0))
         engine.later(10).queue(seen("COMPLETED"))
-        assert not engine.asked_for(m.Check)
+        assert not engine.asked_for(ex.Check)
         engine.later(40).queue(seen("COMPLETED"), notes=(engine.note(),))
         assert engine.told("done") == ["dl1.2001.0"]
 
@@ -194,12 +195,12 @@ class TestAfterAFailure:
     def test_a_tool_that_failed_would_fail_again(self) -> None:
         engine = self.ended(Cause.TOOL)
         assert engine.told("given up") == ["dl1.2001.0"]
-        assert [command.job for command in engine.asked_for(m.GiveUp)] == ["dl1.2001.0"]
+        assert [command.job for command in engine.asked_for(ex.GiveUp)] == ["dl1.2001.0"]
 
     def test_what_was_given_up_is_answered_without_running(self) -> None:
         engine = self.ended(Cause.TOOL)
         [told] = engine.want(wish(0))
-        assert isinstance(told, m.Tell)
+        assert isinstance(told, ex.Tell)
         assert told.kind == "given up"
         assert "osa retry" in told.text
         assert not engine.tick()
@@ -211,21 +212,21 @@ class TestAfterAFailure:
 
     def test_a_running_job_whose_settings_changed_is_cancelled(self) -> None:
         engine = Driver().running(wish(0))
-        assert m.Cancel(7, (0,)) in engine.want(wish(0, key="other"))
+        assert ex.Cancel(7, (0,)) in engine.want(wish(0, key="other"))
         assert engine.tick()
 
     def test_what_was_forgiven_is_tried_again(self) -> None:
         engine = self.ended(Cause.TOOL)
-        engine.hear(m.Forgiven(engine.now, ("dl1.2001.0",)))
+        engine.hear(ex.Forgiven(engine.now, ("dl1.2001.0",)))
         assert engine.tick()
 
     def test_short_of_memory_it_asks_for_more_and_that_is_remembered(self) -> None:
         engine = self.ended(Cause.MEMORY)
         engine.tick()
         assert engine.array.asked.memory_mb == 3000
-        engine.hear(m.Sent(engine.now, engine.array.name, 8))
+        engine.hear(ex.Sent(engine.now, engine.array.name, 8))
         engine.later(30).queue(seen("COMPLETED", job=8), notes=(engine.note(),))
-        assert engine.asked_for(m.Learn) == [m.Learn("r0_to_dl1", ASKED, replace(ASKED, memory_mb=3000))]
+        assert engine.asked_for(ex.Learn) == [ex.Learn("r0_to_dl1", ASKED, replace(ASKED, memory_mb=3000))]
 
     def test_a_kill_that_slurm_explains_counts_as_what_it_was(self) -> None:
         engine = self.ended(Cause.KILLED, "OUT_OF_MEMORY")
@@ -236,13 +237,13 @@ class TestAfterAFailure:
         engine = Driver().running(wish(0))
         for pause in (10, 100):
             engine.later(pause).queue(seen(state, signal=9))
-        engine.hear(m.Checked(engine.now, {"dl1.2001.0": False}, frozenset({"dl1.2001.0"})))
+        engine.hear(ex.Checked(engine.now, {"dl1.2001.0": False}, frozenset({"dl1.2001.0"})))
         assert engine.job().failures[0].cause is cause
         assert (engine.job().asked.memory_mb > ASKED.memory_mb) is (cause is Cause.MEMORY)
 
     def test_a_kill_is_not_judged_before_slurm_has_spoken(self) -> None:
         engine = Driver().running(wish(0))
-        engine.later(10).queue(seen("RUNNING"), notes=(engine.note(cause=Cause.KILLED), m.Note(engine.array.name, 0)))
+        engine.later(10).queue(seen("RUNNING"), notes=(engine.note(cause=Cause.KILLED), ex.Note(engine.array.name, 0)))
         assert not engine.job().failures
 
     def test_memory_grows_up_to_its_cap_and_then_no_more(self) -> None:
@@ -250,7 +251,7 @@ class TestAfterAFailure:
         engine = self.ended(Cause.MEMORY, settings=settings)
         assert engine.job().asked.memory_mb == 2500
         engine.tick()
-        engine.hear(m.Sent(engine.now, engine.array.name, 8))
+        engine.hear(ex.Sent(engine.now, engine.array.name, 8))
         engine.later(10).queue(seen("FAILED", job=8), notes=(engine.note(cause=Cause.MEMORY),))
         assert engine.told("given up") == ["dl1.2001.0"]
 
@@ -260,7 +261,7 @@ class TestAfterAFailure:
         states = {1: "FAILED", 3: "FAILED"}
         engine.queue(*(seen(states.get(number, "RUNNING"), number) for number in range(5)), notes=notes)
         [intend, _] = engine.tick()
-        assert isinstance(intend, m.Intend)
+        assert isinstance(intend, ex.Intend)
         assert list(intend.array.elements) == [1, 3]
 
     def test_a_straggler_holds_back_nobody(self) -> None:
@@ -273,7 +274,7 @@ class TestAfterAFailure:
         note = engine.note()
         for pause in (20, 20, 100):
             engine.later(pause).queue(seen("NODE_FAIL"), seen("RUNNING", 1))
-        engine.hear(m.Checked(engine.now, {"dl1.2001.0": False}))
+        engine.hear(ex.Checked(engine.now, {"dl1.2001.0": False}))
         assert engine.job().phase is m.Phase.READY
         engine.silence(note)
         assert engine.told("done") == ["dl1.2001.0"]
@@ -291,15 +292,15 @@ class TestAStageIsGivenUp:
 
     def test_after_equal_failures_the_rest_is_cancelled_and_said(self) -> None:
         engine = self.failing(3)
-        assert m.Cancel(7, (3, 4, 5)) in engine.commands
-        assert "given up" in engine.asked_for(m.Say)[0].text
+        assert ex.Cancel(7, (3, 4, 5)) in engine.commands
+        assert "given up" in engine.asked_for(ex.Say)[0].text
         engine.want(wish(9, run=2002))
         assert not engine.tick()
         assert "dl1.2002.9" in engine.told("given up")
 
     def test_before_that_it_goes_on(self) -> None:
         engine = self.failing(2)
-        assert not engine.asked_for(m.Cancel)
+        assert not engine.asked_for(ex.Cancel)
 
     def test_different_failures_are_different(self) -> None:
         same = Failure(Cause.TOOL, "r0_to_dl1.Run02001.0003: no flat-field events. Read /a/b.log")
@@ -317,7 +318,7 @@ class TestRecovery:
     def test_an_array_with_an_id_is_adopted(self) -> None:
         before = Driver().running(wish(0), wish(1))
         after = Driver(replace(SETTINGS, generation=2))
-        after.hear(m.Recovered(after.now, tuple(before.state.arrays.values()), tuple(before.state.jobs.values())))
+        after.hear(ex.Recovered(after.now, tuple(before.state.arrays.values()), tuple(before.state.jobs.values())))
         assert not after.want(wish(0), wish(1))
         assert not after.tick()
         after.later(30).queue(seen("COMPLETED"), seen("RUNNING", 1), notes=(after.note(),))
@@ -328,14 +329,14 @@ class TestRecovery:
         before.want(wish(0))
         before.tick()
         after = Driver(replace(SETTINGS, generation=2))
-        after.hear(m.Recovered(after.now, tuple(before.state.arrays.values()), tuple(before.state.jobs.values())))
-        assert after.tick() == [m.Look(after.array.name)]
+        after.hear(ex.Recovered(after.now, tuple(before.state.arrays.values()), tuple(before.state.jobs.values())))
+        assert after.tick() == [ex.Look(after.array.name)]
 
     def test_a_done_job_that_is_asked_for_again_is_looked_at(self) -> None:
         engine = Driver().running(wish(0))
         engine.queue(seen("COMPLETED"), notes=(engine.note(),))
-        assert engine.want(wish(0)) == [m.Check(("dl1.2001.0",))]
-        engine.hear(m.Checked(engine.now, {"dl1.2001.0": False}))
+        assert engine.want(wish(0)) == [ex.Check(("dl1.2001.0",))]
+        engine.hear(ex.Checked(engine.now, {"dl1.2001.0": False}))
         assert engine.tick()
 
 
@@ -343,9 +344,9 @@ def test_an_array_is_put_away_once_nothing_more_is_expected_of_it() -> None:
     engine = Driver().running(wish(0), wish(1))
     name = engine.array.name
     engine.queue(seen("COMPLETED"), seen("RUNNING", 1), notes=(engine.note(0),))
-    assert not engine.asked_for(m.Close)
+    assert not engine.asked_for(ex.Close)
     engine.queue(seen("COMPLETED"), seen("FAILED", 1), notes=(engine.note(1, Cause.TOOL),))
-    [close] = engine.asked_for(m.Close)
+    [close] = engine.asked_for(ex.Close)
     assert close.array == name
     assert list(close.failed) == ["dl1.2001.1"]
     assert not engine.state.arrays
@@ -362,13 +363,15 @@ def test_what_waits_with_an_old_request_is_replaced_by_what_the_configuration_sa
     before = Driver()
     before.want(wish(0), wish(1))
     before.tick()
-    before.hear(m.Sent(before.now, before.array.name, 7))
+    before.hear(ex.Sent(before.now, before.array.name, 7))
     engine = Driver(replace(SETTINGS, generation=2))
-    engine.hear(m.Recovered(engine.now, tuple(before.state.arrays.values()), tuple(before.state.jobs.values())))
+    engine.hear(ex.Recovered(engine.now, tuple(before.state.arrays.values()), tuple(before.state.jobs.values())))
     less = Asked(1000, 300.0)
     engine.want(wish(0, asked=less), wish(1, asked=less))
-    assert m.Cancel(7, (0,)) in engine.later(30).queue(seen("PENDING", reason="PartitionTimeLimit"), seen("RUNNING", 1))
+    assert ex.Cancel(7, (0,)) in engine.later(30).queue(
+        seen("PENDING", reason="PartitionTimeLimit"), seen("RUNNING", 1)
+    )
     [intend, _] = engine.tick()
-    assert isinstance(intend, m.Intend)
+    assert isinstance(intend, ex.Intend)
     assert intend.array.asked == less
     assert list(intend.array.elements) == [0]

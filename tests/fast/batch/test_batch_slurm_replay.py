@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slurm_work import SETTINGS, Driver, seen, wish
 
+from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.codec import KINDS, decode, decode_kind, encode, encode_kind
@@ -44,7 +45,7 @@ def test_settings_come_back() -> None:
 
 
 def test_every_event_and_command_has_a_name() -> None:
-    assert set(KINDS.values()) == {*get_args(m.Event), *get_args(m.Command)}
+    assert set(KINDS.values()) == {*get_args(ex.Event), *get_args(ex.Command)}
     assert all(is_dataclass(kind) and not issubclass(kind, StrEnum) for kind in KINDS.values())
 
 
@@ -79,17 +80,17 @@ def recorded(file: Path) -> Path:
     driver = Driver()
     recorder = Recorder(file, driver.settings)
 
-    def hear(event: m.Event) -> None:
+    def hear(event: ex.Event) -> None:
         recorder(event, tuple(driver.hear(event)))
 
-    hear(m.Wanted(1000.0, (wish(0), wish(1))))
-    hear(m.Tick(1000.0))
+    hear(ex.Wanted(1000.0, (wish(0), wish(1))))
+    hear(ex.Tick(1000.0))
     array = driver.array.name
-    hear(m.Sent(1001.0, array, 7))
+    hear(ex.Sent(1001.0, array, 7))
     running = {index: seen("RUNNING", index, name=array) for index in (0, 1)}
     foreign = {"other.1": {0: seen("RUNNING", name="other.1")}}
     for at in (1030.0, 1060.0):
-        hear(m.Polled(at, (), at, {array: running, **foreign}))
+        hear(ex.Polled(at, (), at, {array: running, **foreign}))
     return file
 
 
@@ -126,6 +127,6 @@ def test_a_torn_end_is_passed_over_and_a_torn_middle_is_told(tmp_path: Path) -> 
 def test_a_recording_that_cannot_be_written_disturbs_nobody(tmp_path: Path) -> None:
     (tmp_path / "events").write_text("a file in the folder's place")
     recorder = Recorder(tmp_path / "events" / "1.jsonl", SETTINGS)
-    recorder(m.Sent(1.0, "a", 1), ())
+    recorder(ex.Sent(1.0, "a", 1), ())
     full = Recorder(Path("/dev/full"), SETTINGS)
-    full(m.Sent(1.0, "a", 1), ())
+    full(ex.Sent(1.0, "a", 1), ())

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 from slurm_work import Driver, seen, wish
 
+from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.policies import ADVICE, RETRIES
 from osa_luigi.batch.slurm.states import STATES, STUCK, Cause, Standing, meaning, passes, stuck
@@ -66,7 +67,7 @@ def test_nothing_is_decided_while_it_waits_or_lives(state: str) -> None:
     assert engine.job().phase is m.Phase.PLACED
     assert not engine.told("done")
     assert not engine.told("given up")
-    assert not engine.asked_for(m.Check)
+    assert not engine.asked_for(ex.Check)
 
 
 @pytest.mark.parametrize("state", BAD)
@@ -75,8 +76,8 @@ def test_a_bad_end_without_a_word_is_a_failure_of_its_cause_if_the_products_are_
     engine.later(20).queue(seen(state))
     engine.later(20).queue(seen(state))
     engine.later(100).queue(seen(state))
-    assert engine.asked_for(m.Check) == [m.Check(("dl1.2001.0",))]
-    engine.hear(m.Checked(engine.now, {"dl1.2001.0": False}))
+    assert engine.asked_for(ex.Check) == [ex.Check(("dl1.2001.0",))]
+    engine.hear(ex.Checked(engine.now, {"dl1.2001.0": False}))
     [failure] = engine.job().failures
     assert failure.cause is meaning(state).cause
     assert state in failure.text
@@ -107,7 +108,7 @@ def test_an_element_that_will_not_start_is_named_once_with_the_next_action(reaso
     engine = Driver().running(wish(0))
     for _ in range(3):
         engine.later(30).queue(seen("PENDING", reason=reason))
-    [said] = engine.asked_for(m.Say)
+    [said] = engine.asked_for(ex.Say)
     assert reason in said.text
     assert "7_0" in said.text
     assert "{" not in said.text

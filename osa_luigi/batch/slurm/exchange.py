@@ -1,0 +1,233 @@
+"""What the SLURM engine hears (events) and asks for (commands), as data; core.py decides which follow from which.
+
+Commands are carried out in the order in which they were decided on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from osa_luigi.batch.slurm.answers import Sighting
+from osa_luigi.batch.slurm.model import ArrayState, JobState, Wish
+from osa_luigi.batch.slurm.policies import Asked, Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """Arrays that an earlier engine of the night left open."""
+
+    at: float
+    arrays: tuple[ArrayState, ...]
+    jobs: tuple[JobState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Luigi handed out jobs."""
+
+    at: float
+    wishes: tuple[Wish, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time to submit what is ready."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """sbatch gave an id."""
+
+    at: float
+    array: str
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """sbatch said no; ``passing``: for now."""
+
+    at: float
+    array: str
+    text: str
+    passing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Nobody knows whether sbatch did its work."""
+
+    at: float
+    array: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """SLURM was asked for an array's name, and answered: its ids, or none."""
+
+    at: float
+    array: str
+    jobs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A record that an element left: of a job, or (``job`` empty) of its own end."""
+
+    array: str
+    index: int
+    job: str = ""
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """The records that elements left since the last time, and then what SLURM's queue held; `None` if it did not answer.
+
+    Parameters
+    ----------
+    asked_at
+        When SLURM was asked: what was submitted later need not be in the answer.
+    queue
+        Name of the array → index → sighting.
+    """
+
+    at: float
+    notes: tuple[Note, ...]
+    asked_at: float = 0.0
+    queue: Mapping[str, Mapping[int, Sighting]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accounted:
+    """What the accounting says of elements that the queue no longer holds; none of it if there is no accounting."""
+
+    at: float
+    sightings: Mapping[str, Mapping[int, Sighting]]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Whether the products of jobs are there, by their receipts.
+
+    Parameters
+    ----------
+    short_of_memory
+        Jobs of whose element SLURM wrote into its output that it took too much.
+    """
+
+    at: float
+    made: Mapping[str, bool]
+    short_of_memory: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Forgiven:
+    """An operator says that what was given up shall be tried again."""
+
+    at: float
+    jobs: tuple[str, ...]
+
+
+Event = Recovered | Wanted | Tick | Sent | Refused | Unanswered | Looked | Polled | Accounted | Checked | Forgiven
+
+
+@dataclass(frozen=True, slots=True)
+class Intend:
+    """Write down durably what an array stands for."""
+
+    array: ArrayState
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Call sbatch; answered by Sent, Refused or Unanswered."""
+
+    array: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Write down an array's id durably."""
+
+    array: str
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Ask SLURM for an array's name; answered by Looked, or not at all."""
+
+    array: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Ask the accounting for arrays (name → id); answered by Accounted, or not at all."""
+
+    arrays: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Look whether jobs' products are there; answered by Checked."""
+
+    jobs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Call scancel for elements of an array; all of them if none is named."""
+
+    job: int
+    indices: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Write down that nothing more is expected of an array, and what became of its jobs that are not done."""
+
+    array: str
+    failed: Mapping[str, tuple[Failure, ...]]
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Write down that a job will not be tried again, and why."""
+
+    job: str
+    failures: tuple[Failure, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Learn:
+    """Write down that a job of a stage was only done with more than it first asked for."""
+
+    stage: str
+    first: Asked
+    needed: Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell luigi of a job: ``state``, ``done`` or ``given up``."""
+
+    job: str
+    kind: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Tell the operator."""
+
+    text: str
+
+
+Command = Intend | Submit | Remember | Look | Account | Check | Cancel | Close | GiveUp | Learn | Tell | Say
