@@ -6,6 +6,7 @@ visible under its name within a few seconds (facts of a real SLURM 22.05).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -311,7 +312,10 @@ class Slurm:
                     self.submitted_twice.append(name)
                 if name in self.made - self.made_by_lost:
                     self.submitted_made.append(name)
-        job, self.next_job = self.next_job, self.next_job + 1
+        job = next(
+            number for number in itertools.count(self.next_job) if number not in self.batches
+        )  # never one in use
+        self.next_job = job + 1
         late = self.dice.random.uniform(0, 5)
         elements = {index: Live(since=self.now) for index in array.elements}
         self.batches[job] = Batch(job, array, self.now, self.now + late, elements)
