@@ -89,8 +89,8 @@ class SlurmExecutor:
     ----------
     place
         Where jobs go unless `steps` says otherwise.
-    array_size, subruns_per_job, in_flight
-        Elements of an array, subruns of an element, and jobs with SLURM, at most.
+    array_size, subruns_per_job, runs_per_job, in_flight
+        Elements of an array, subruns of an element, runs of one whose work is of whole runs, and jobs with SLURM, at most.
     poll_seconds, client_timeout_seconds, grace_seconds
         Between two looks at the queue; for one command; for a record or product to become visible.
     time_margin_minutes
@@ -106,6 +106,7 @@ class SlurmExecutor:
     place: SlurmPlace
     array_size: int
     subruns_per_job: int
+    runs_per_job: int
     poll_seconds: float
     client_timeout_seconds: float
     grace_seconds: float

@@ -107,6 +107,10 @@ def slurm_section(steps: Iterable[str]) -> Schema:
             "throttle": _count(None, "Elements of one array at a time (null: no limit)."),
             "array_size": _count(1_000, "Elements in an array, at most."),
             "subruns_per_job": _count(1, "Subruns that one element of an array works off, one after the other."),
+            "runs_per_job": _count(
+                1,
+                "Runs whose merges (or DL2, checks, plots), ready at the same look, share one allocation, one after the other.",
+            ),
             "poll_seconds": _number(30, "Time between two looks at the queue.", 0.1, "s"),
             "client_timeout_seconds": _number(30, "Time that one of SLURM's commands may take.", 1, "s"),
             "grace_seconds": _number(

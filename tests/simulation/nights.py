@@ -77,7 +77,13 @@ class Night:
         self._generation += 1
         self._asked: set[str] = set()
         settings = m.Settings(
-            "night", self._generation, Policies(), array_size=3, max_index=50, per_element={"dl1": 1 + self.seed % 2}
+            "night",
+            self._generation,
+            Policies(),
+            array_size=3,
+            max_index=50,
+            subruns_per_job=1 + self.seed % 2,
+            runs_per_job=1 + self.seed // 2 % 2,
         )
         watch = Recorder(self.events / f"{self._generation}.jsonl", settings) if self.events else None
         world = World(self._slurm, Files(self._slurm), Journal(self._disk), self, lambda: self._slurm.now, watch)

@@ -27,9 +27,6 @@ from osa_luigi.steps.call import StepCall
 
 logger = logging.getLogger("luigi-interface")
 
-SUBRUN_STAGES = ("gain_selection", "r0_to_dl1", "dl1ab")
-"""First steps of the legs: several subruns may share an element."""
-
 FEW = 3
 """Calls that other jobs should have brought along, for which a job asks for time all the same."""
 
@@ -206,7 +203,8 @@ def engine_settings(settings: SlurmSettings, production: Production, generation:
         policies=policies,
         array_size=min(settings.array_size, max_index + 1),
         max_index=max_index,
-        per_element=dict.fromkeys(SUBRUN_STAGES, settings.subruns_per_job),
+        subruns_per_job=settings.subruns_per_job,
+        runs_per_job=settings.runs_per_job,
         in_flight=settings.in_flight,
         grace_s=settings.grace_seconds,
     )

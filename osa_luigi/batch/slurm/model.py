@@ -193,8 +193,8 @@ class Settings:
         Of the lease.
     array_size, max_index
         Most elements of an array, and the largest index that the cluster takes.
-    per_element
-        Jobs of a stage that one element runs.
+    subruns_per_job, runs_per_job
+        Jobs of subruns, and jobs of runs, that one element runs at most.
     in_flight
         Most jobs with SLURM at a time.
     grace_s
@@ -208,7 +208,8 @@ class Settings:
     policies: Policies
     array_size: int = 1000
     max_index: int = 1000
-    per_element: Mapping[str, int] = field(default_factory=dict)
+    subruns_per_job: int = 1
+    runs_per_job: int = 1
     in_flight: int = 20_000
     grace_s: float = 60.0
     lookup_s: float = 15.0

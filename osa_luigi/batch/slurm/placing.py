@@ -21,7 +21,7 @@ def arrays_of(ready: Iterable[JobState], settings: Settings, made_before: int, a
         together.setdefault((job.wish.group, job.wish.stage, job.asked), []).append(job)
     arrays: list[ArrayState] = []
     for jobs in together.values():
-        per_element = settings.per_element.get(jobs[0].wish.stage, 1)
+        per_element = settings.runs_per_job if jobs[0].wish.index is None else settings.subruns_per_job
         for some in _chunks(jobs, settings.array_size * per_element):
             arrays.append(_array(some, per_element, settings, made_before + len(arrays), at))
     return arrays

@@ -42,11 +42,18 @@ class TestSubmitting:
         assert list(engine.array.elements) == [0, 1, 2]
 
     def test_several_short_subruns_share_an_element(self) -> None:
-        engine = Driver(replace(SETTINGS, per_element={"r0_to_dl1": 2}))
+        engine = Driver(replace(SETTINGS, subruns_per_job=2))
         engine.want(*(wish(number) for number in range(5)))
         engine.tick()
         assert [len(element.jobs) for element in engine.array.elements.values()] == [2, 2, 1]
         assert list(engine.array.elements) == [0, 2, 4]
+
+    def test_what_is_of_whole_runs_shares_an_allocation_by_a_number_of_its_own(self) -> None:
+        engine = Driver(replace(SETTINGS, subruns_per_job=2, runs_per_job=3))
+        merges = [m.Wish(f"merge.{run}", "merge", "merge_dl1", ASKED) for run in range(2001, 2006)]
+        engine.want(*merges)
+        engine.tick()
+        assert [len(element.jobs) for element in engine.array.elements.values()] == [3, 2]
 
     def test_a_job_in_flight_that_is_asked_for_again_is_not_submitted_again(self) -> None:
         engine = Driver().running(wish(0))
