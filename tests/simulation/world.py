@@ -14,9 +14,12 @@ from random import Random
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.answers import Sighting
-from osa_luigi.batch.slurm.policies import Asked, Failure
-from osa_luigi.batch.slurm.states import Cause
+from osa_luigi.batch.slurm.policies import RETRIES, Asked, Failure
+from osa_luigi.batch.slurm.states import UNSTARTED, Cause
 from osa_luigi.errors import NoAccounting, SlurmAway, SlurmRefused
+
+HOLDS = RETRIES[Cause.LAUNCH]
+"""So often an element is held, at most: the engine lets it start as often, and then waits for a person."""
 
 
 class Crash(BaseException):
@@ -104,6 +107,8 @@ class Live:
     state: str = "PENDING"
     node: str = ""
     signal: int = 0
+    reason: str = ""
+    holds: int = 0
     since: float = 0.0
     restarts: int = 0
 
@@ -154,6 +159,7 @@ class Slurm:
             self.away_until = self.now + self.dice.random.uniform(1, 120)
         self._processes_end()
         self._nodes_fail()
+        self._hold_some()
         self._start()
         self._forget()
 
@@ -165,7 +171,7 @@ class Slurm:
             for index, live in batch.elements.items():
                 if free <= 0:
                     return
-                if live.state == "PENDING" and live.since <= self.now:
+                if live.state == "PENDING" and live.since <= self.now and not live.reason:
                     free -= 1
                     self._run(batch, index, live)
 
@@ -189,6 +195,13 @@ class Slurm:
         self.processes = [process for process in self.processes if process.ends_at > self.now]
         for process in ending:
             self._end(process)
+
+    def _hold_some(self) -> None:
+        """A node could not start an element: it is put back, and held until somebody releases it."""
+        for batch in self.batches.values():
+            for live in batch.elements.values():
+                if live.state == "PENDING" and live.holds < HOLDS and not live.reason and self.dice.happens(0.003):
+                    live.reason, live.holds = UNSTARTED, live.holds + 1
 
     def _end(self, process: Process) -> None:
         name, index = process.array.name, process.index
@@ -281,7 +294,9 @@ class Slurm:
         return None
 
     def _sighting(self, batch: Batch, index: int, live: Live) -> Sighting:
-        return Sighting(batch.array.name, batch.job, index, live.state, "", 0, live.signal, "", live.node, None)
+        return Sighting(
+            batch.array.name, batch.job, index, live.state, live.reason, 0, live.signal, "", live.node, None
+        )
 
     # ---- what the engine calls ---------------------------------------------------------------------------------------
 
@@ -363,6 +378,13 @@ class Slurm:
                 live.state, live.since = "CANCELLED", self.now
                 self._note_cause(batch.array.name, index, Cause.CANCELLED)
                 self.processes = [p for p in self.processes if (p.array.name, p.index) != (batch.array.name, index)]
+
+    def release(self, job: int, indices: tuple[int, ...]) -> None:
+        self._call()
+        batch = self.batches.get(job)
+        for index, live in batch.elements.items() if batch else ():
+            if index in indices:
+                live.reason = ""
 
     # ---- the files of the production ----------------------------------------------------------------------------------
 

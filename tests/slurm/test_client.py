@@ -87,6 +87,17 @@ def test_a_held_job_waits_and_is_cancelled_in_parts(client: SlurmClient, script:
     client.cancel(job + 1000)
 
 
+def test_held_elements_are_released(client: SlurmClient, script: Script, name: str) -> None:
+    job = client.submit(script("sleep 60"), [*QUIET, "--hold", f"--job-name={name}", "--array=1-4"])
+    client.release(job, [2, 3])
+    assert {s.index for s in client.find(name) if s.reason == "JobHeldUser"} == {1, 4}
+    client.release(job, [1, 2])
+    assert {s.index for s in client.find(name) if s.reason == "JobHeldUser"} == {4}
+    client.cancel(job)
+    client.release(job, [3, 4])
+    client.release(job + 1000, [1])
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -108,6 +108,10 @@ class NightCluster:
         """Call scancel."""
         self._shared.client.cancel(job, indices or None)
 
+    def release(self, job: int, indices: tuple[int, ...]) -> None:
+        """Call ``scontrol release``."""
+        self._shared.client.release(job, indices)
+
 
 def _by_name(sightings: Iterable[Sighting]) -> Mapping[str, Mapping[int, Sighting]]:
     found: dict[str, dict[int, Sighting]] = {}

@@ -219,6 +219,22 @@ class SlurmClient:
         if answer.code and (answer.says(_AWAY) or not answer.says(_OVER)):
             raise answer.away()
 
+    def release(self, job: int, indices: Sequence[int]) -> None:
+        """Let elements start that are held. What is not held, has ended, or is not there, is none the worse.
+
+        Raises
+        ------
+        SlurmAway
+            Nobody knows whether they are released.
+        SlurmRefused
+            An administrator holds them, or they are another user's.
+        """
+        answer = self._ask("scontrol", "release", f"{job}_[{write_indices(indices)}]")
+        if answer.says(_PERMISSION):
+            raise answer.refused(f"to release {job}")
+        if answer.code and (answer.says(_AWAY) or not answer.says(_OVER)):
+            raise answer.away()
+
     def limits(self) -> Limits:
         """What this cluster's configuration allows.
 

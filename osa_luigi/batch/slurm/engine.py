@@ -40,6 +40,10 @@ class Cluster(Protocol):
         """What the accounting knows of arrays."""
         ...
 
+    def release(self, job: int, indices: tuple[int, ...]) -> None:
+        """Let elements start that SLURM holds, or raise."""
+        ...
+
     def cancel(self, job: int, indices: tuple[int, ...]) -> None:
         """Call scancel."""
         ...
@@ -183,6 +187,8 @@ class Engine:
                 return ex.Checked(self._now(), self._world.files.made(known), self._world.files.short_of_memory(known))
             case ex.Cancel(job, indices):
                 self._cancel(job, indices)
+            case ex.Release(job, indices):
+                self._release(job, indices)
             case ex.Close(array, failed, why):
                 journal.close(array, failed, why)
             case ex.GiveUp(job, _, text):
@@ -234,3 +240,9 @@ class Engine:
             self._world.cluster.cancel(job, indices)
         except (SlurmAway, SlurmRefused) as error:
             self.said.append(f"scancel {job}: {error}")
+
+    def _release(self, job: int, indices: tuple[int, ...]) -> None:
+        try:
+            self._world.cluster.release(job, indices)
+        except (SlurmAway, SlurmRefused) as error:
+            self.said.append(f"scontrol release {job}: {error}")

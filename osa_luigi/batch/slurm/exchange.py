@@ -188,6 +188,14 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """Let elements of an array start that SLURM holds."""
+
+    job: int
+    indices: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Write down that nothing more is expected of an array, and what became of its jobs that are not done."""
 
@@ -230,4 +238,4 @@ class Say:
     text: str
 
 
-Command = Intend | Submit | Remember | Look | Account | Check | Cancel | Close | GiveUp | Learn | Tell | Say
+Command = Intend | Submit | Remember | Look | Account | Check | Cancel | Release | Close | GiveUp | Learn | Tell | Say

@@ -123,6 +123,8 @@ class Element:
         When its own record was read that says that it has ended, riders included.
     checking
         Whether its products are being looked at.
+    held_since, releases
+        Since when SLURM holds it because a node could not start it, and how often we released it.
     """
 
     jobs: tuple[str, ...]
@@ -139,6 +141,8 @@ class Element:
     missed: int = 0
     through_at: float | None = None
     checking: bool = False
+    held_since: float | None = None
+    releases: int = 0
 
     @property
     def over_at(self) -> float | None:

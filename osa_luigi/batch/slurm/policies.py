@@ -103,11 +103,15 @@ class Policies:
             All so far, the last one last.
         """
         cause = failures[-1].cause
-        if sum(failure.cause is cause for failure in failures) > self.retries.get(cause, RETRIES[cause]):
+        if sum(failure.cause is cause for failure in failures) > self.limit(cause):
             return None
         if cause is Cause.MEMORY:
             return self._with_memory(asked)
         return self._with_time(asked) if cause is Cause.TIME else asked
+
+    def limit(self, cause: Cause) -> int:
+        """How often a cause is tried again."""
+        return self.retries.get(cause, RETRIES[cause])
 
     def delay_s(self, cause: Cause) -> float:
         """How long to wait before trying again. Unit: s."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.model import ArrayState, Element
-from osa_luigi.batch.slurm.states import REQUEUED_AFTER, meaning, stuck
+from osa_luigi.batch.slurm.states import REQUEUED_AFTER, UNSTARTED, Cause, meaning, stuck
 from osa_luigi.batch.slurm.turn import Turn
 
 SURE_LOOKS = 3
@@ -27,6 +27,7 @@ def see(turn: Turn, name: str, seen: Mapping[int, Sighting], asked_at: float) ->
             missing = True
             since = turn.at if element.missing_since is None else element.missing_since
             elements[index] = replace(element, missing_since=since)
+    _release_unstarted(turn, array, elements)
     turn.arrays[name] = replace(array, elements=elements, said=_say_stuck(turn, array, elements))
     return missing
 
@@ -58,11 +59,42 @@ def _sighted(turn: Turn, array: ArrayState, index: int, element: Element, sighti
     return new if new.ended_at is not None else replace(new, ended_at=turn.at)
 
 
+def _release_unstarted(turn: Turn, array: ArrayState, elements: dict[int, Element]) -> None:
+    """Let start what a node could not start, after a while and not for ever: another node may, and nobody is there to say so."""
+    released = []
+    for index, element in elements.items():
+        if not _is_unstarted(element):
+            if element.held_since is not None:
+                elements[index] = replace(element, held_since=None)
+        elif element.held_since is None:
+            elements[index] = replace(element, held_since=turn.at)
+        elif _may_be_released(turn, element) and not _is_held_shortly(turn, element):
+            elements[index] = replace(element, held_since=turn.at, releases=element.releases + 1)
+            released.append(index)
+    if released and array.job is not None:
+        turn.do(ex.Release(array.job, tuple(released)))
+        turn.do(ex.Say(f"{array.name}: a node could not start {len(released)} elements of it; they are released."))
+
+
+def _is_unstarted(element: Element) -> bool:
+    return bool(element.reason) and element.reason.strip("()") == UNSTARTED and not element.over
+
+
+def _may_be_released(turn: Turn, element: Element) -> bool:
+    return element.releases < turn.settings.policies.limit(Cause.LAUNCH)
+
+
+def _is_held_shortly(turn: Turn, element: Element) -> bool:
+    return element.held_since is None or turn.at - element.held_since < turn.settings.policies.delay_s(Cause.LAUNCH)
+
+
 def _say_stuck(turn: Turn, array: ArrayState, elements: Mapping[int, Element]) -> frozenset[str]:
     """Tell the operator once of each reason for which elements will not start by themselves; the reasons told so far."""
     told = array.said
     for index, element in elements.items():
         reason = element.reason or element.state
+        if _is_unstarted(element) and (_may_be_released(turn, element) or _is_held_shortly(turn, element)):
+            continue
         if reason not in told and not element.over and (advice := stuck(element.state, element.reason)):
             told |= {reason}
             here = f"SLURM {array.job}_{index}"

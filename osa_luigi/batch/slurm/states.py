@@ -108,11 +108,14 @@ def meaning(state: str, signal: int = 0) -> Meaning:
 REQUEUED_AFTER = (Cause.NODE, Cause.PREEMPTED)
 """Ends after which SLURM may still requeue the element by itself: believed only once the queue no longer holds it."""
 
+UNSTARTED = "launch failed requeued held"
+"""Reason of an element that a node could not start: SLURM has put it back, and holds it."""
+
 STUCK: Mapping[str, str] = {
     "JobHeldUser": "it is held: `scontrol release {id}`, or `osa cancel` it",
     "JobHeldAdmin": "an administrator of the cluster holds it: ask there",
     "JobHoldMaxRequeue": "requeued too often and held: look at the node, then `scontrol release {id}`",
-    "launch failed requeued held": "its node could not start it, and it is held: look at the node, then `scontrol release {id}`",
+    UNSTARTED: "its nodes could not start it, again and again, and it is held: look at the node, then `scontrol release {id}`",
     "DependencyNeverSatisfied": "it waits for a job that failed: `scancel {id}`, the engine submits it again",
     "PartitionConfig": "the partition cannot run it as asked: compare executor.slurm and resources with `scontrol show partition`",
     "PartitionDown": "the partition is down: ask the cluster's administrators",

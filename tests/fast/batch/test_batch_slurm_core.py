@@ -9,6 +9,7 @@ from slurm_work import ASKED, SETTINGS, Driver, seen, wish
 
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm import states
 from osa_luigi.batch.slurm.policies import Asked, Failure, Policies
 from osa_luigi.batch.slurm.states import Cause
 
@@ -40,6 +41,30 @@ class TestSubmitting:
         engine.want(wish(99), wish(100), wish(101))
         engine.tick()
         assert list(engine.array.elements) == [0, 1, 2]
+
+    def test_what_a_node_could_not_start_is_released_after_a_while_and_not_for_ever(self) -> None:
+        engine = Driver().running(wish(0))
+        held = seen("PENDING", reason=states.UNSTARTED)
+        engine.queue(held)
+        engine.later(10).queue(held)
+        assert not engine.asked_for(ex.Release)
+        for times in (1, 2):
+            engine.later(30).queue(held)
+            assert engine.asked_for(ex.Release) == [ex.Release(7, (0,))] * times
+        assert not any("scontrol" in said.text for said in engine.asked_for(ex.Say))
+        engine.later(30).queue(held)
+        engine.later(300).queue(held)
+        assert len(engine.asked_for(ex.Release)) == 2
+        assert "`scontrol release 7`" in engine.asked_for(ex.Say)[-1].text
+
+    def test_what_started_after_its_release_may_be_released_again(self) -> None:
+        engine = Driver().running(wish(0))
+        engine.queue(seen("PENDING", reason=states.UNSTARTED))
+        engine.later(30).queue(seen("RUNNING"))
+        engine.later(300).queue(seen("PENDING", reason=states.UNSTARTED))
+        assert not engine.asked_for(ex.Release)
+        engine.later(30).queue(seen("PENDING", reason=states.UNSTARTED))
+        assert engine.asked_for(ex.Release)
 
     def test_several_short_subruns_share_an_element(self) -> None:
         engine = Driver(replace(SETTINGS, subruns_per_job=2))
