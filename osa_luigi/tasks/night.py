@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import suppress
+from functools import cached_property
 
 import luigi
 
@@ -116,7 +117,7 @@ class NightTask(luigi.Task):  # type: ignore[misc]
 
     def close_task(self) -> CloseTask:
         """The last task of the night."""
-        production = production_folder(self._configuration(), self.date).id
+        production = production_folder(self._configuration, self.date).id
         choose_procedure(production, self.procedure)
         return CloseTask(date=self.date, production=production)
 
@@ -129,16 +130,18 @@ class NightTask(luigi.Task):  # type: ignore[misc]
             Another process works on this night and production.
         """
         with suppress(ConfigurationError, NightError, OSError):
-            configuration = self._configuration()
+            configuration = self._configuration
             paths = night_paths(configuration)
             scan_raw(paths.r0, paths.r0g, self.date)
             take_lease(production_folder(configuration, self.date))
 
+    @cached_property
     def _configuration(self) -> Configuration:
+        """Read once: what runs goes by one configuration to its end."""
         return configure(config_path(), self.production, self.procedure)
 
     def run(self) -> Generator[luigi.Task, None, None]:
-        production = self._configuration().procedure.production_id
+        production = self._configuration.procedure.production_id
         yield RunSummaryTask(date=self.date, production=production, procedure=self.procedure)
         close = self.close_task()
         close.session.begin()

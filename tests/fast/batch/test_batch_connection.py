@@ -9,10 +9,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import luigi.rpc
 import pytest
+import tornado.httputil
 from daemon import Luigid
+from hypothesis import given
+from hypothesis import strategies as st
 from luigi.rpc import RemoteScheduler, RPCError
 
-from osa_luigi.batch.connection import BUNDLES, KeepAliveFetcher, _trust, fits
+from osa_luigi.batch.connection import BUNDLES, KeepAliveFetcher, _trust, fits, form
 from osa_luigi.batch.luigid import PatientScheduler
 from osa_luigi.cli.demo.luigid import ADDRESS
 
@@ -125,3 +128,12 @@ def test_certificates_to_trust_are_those_that_luigi_s_own_would(monkeypatch: pyt
     monkeypatch.setenv("CURL_CA_BUNDLE", "/nowhere/bundle.pem")
     with pytest.raises(FileNotFoundError):
         _trust()
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z_]{1,9}", fullmatch=True), st.text().filter(bool), min_size=1))
+def test_form_data_say_what_they_were_made_from(body: dict[str, str]) -> None:
+    arguments: dict[str, list[bytes]] = {}
+    tornado.httputil.parse_body_arguments("application/x-www-form-urlencoded", form(body), arguments, {})
+    assert {name: [value.decode() for value in values] for name, values in arguments.items()} == {
+        name: [value] for name, value in body.items()
+    }
