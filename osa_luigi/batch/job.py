@@ -35,6 +35,9 @@ class Job:
         Jobs of one group make one array on a cluster: ``Run02008.dl1``.
     index
         The array index that a person would look for, such as the subrun's number.
+    declared
+        For a job that may be the last of its run, or of the night: the list of what the night declares (``<step>.<unit>`` → step key).
+        What is whole is archived then (archiving.py).
     """
 
     name: str
@@ -46,6 +49,7 @@ class Job:
     engine: Path | None = None
     group: str = ""
     index: int | None = None
+    declared: Path | None = None
 
     @property
     def needs(self) -> Needs:
@@ -68,6 +72,7 @@ class Job:
             "engine": str(self.engine) if self.engine else None,
             "group": self.group,
             "index": self.index,
+            "declared": str(self.declared) if self.declared else None,
         }
 
     @classmethod
@@ -83,6 +88,7 @@ class Job:
             engine=Path(data["engine"]) if data["engine"] else None,
             group=data["group"],
             index=data["index"],
+            declared=Path(data["declared"]) if data.get("declared") else None,  # an earlier version's array has none
         )
 
 

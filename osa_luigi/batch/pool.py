@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from osa_luigi.batch.archiving import archive_after, archive_before
 from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.local import LOG
 from osa_luigi.batch.queueing import Budget, Queue
@@ -194,12 +195,21 @@ def _run(job: Job, writing: int) -> int:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return 0 if run_calls(Production(job.production), job.calls, report) else 1
+        _tell_trouble(archive_before(job), writing)
+        if not run_calls(Production(job.production), job.calls, report):
+            return 1
+        _tell_trouble(archive_after(job), writing)
+        return 0
     except BaseException as error:
         # A defect of ours: say it, rather than die silently between two forks.
         reason = f"{job.name}: {type(error).__name__}: {error}"
         _write(writing, asdict(Event(job.name, "failed", text=reason[:LINE_LIMIT])))
         return 1
+
+
+def _tell_trouble(failures: Mapping[str, str], writing: int) -> None:
+    for what, why in failures.items():
+        _write(writing, asdict(Event(what, "rider failed", what, why[:LINE_LIMIT])))
 
 
 def _event(job: Job, call: StepCall, result: Result | None) -> Event:

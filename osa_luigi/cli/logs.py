@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import click
 
 from osa_luigi.cli import choose, options
+from osa_luigi.products.paperwork import LOGS, Paperwork
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import current_receipt
 from osa_luigi.steps.call import StepCall
@@ -21,7 +23,7 @@ from osa_luigi.steps.call import StepCall
 def logs(
     step: str, unit: str, day: date, production: str, procedure: str | None, config_file: Path | None, as_json: bool
 ) -> None:
-    """Print the newest log of STEP for UNIT; its path goes to standard error.
+    """Print the newest log of STEP for UNIT; where it lies goes to standard error.
 
     UNIT is a subrun (Run02008.0003), a run (Run02008), or night (the default).
 
@@ -38,12 +40,13 @@ def logs(
         place, call = choose.run_summary_call(config_file, day, unit)
     else:
         place, call = choose.planned_call(options.open_night(config_file, day, production, procedure), step, unit)
-    log = newest_log(place, call)
-    text = log.read_text(errors="replace") if log else ""
+    papers = Paperwork(place, call.unit)
+    log = newest_log(papers, call)
+    text = papers.read(LOGS, log).decode(errors="replace") if log else ""
     if as_json:
-        options.print_json({"log": str(log) if log else None, "text": text})
+        options.print_json({"log": papers.place(LOGS, log) if log else None, "text": text})
     elif log:
-        click.echo(str(log), err=True)
+        click.echo(papers.place(LOGS, log), err=True)
         click.echo(text, nl=False)
     else:
         click.echo(_no_log(place, call), err=True)
@@ -51,9 +54,9 @@ def logs(
         raise click.exceptions.Exit(1)
 
 
-def newest_log(production: Production, call: StepCall) -> Path | None:
-    """The log of the newest attempt: attempt ids sort by time."""
-    return max(production.logs(call.unit).glob(f"{call.name}.*.log"), default=None)
+def newest_log(papers: Paperwork, call: StepCall) -> str | None:
+    """The name of the newest attempt's log: attempt ids sort by time."""
+    return max((name for name in papers.names(LOGS) if fnmatchcase(name, f"{call.name}.*.log")), default=None)
 
 
 def _no_log(place: Production, call: StepCall) -> str:

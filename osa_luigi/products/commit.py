@@ -14,6 +14,7 @@ import shutil
 import stat
 from pathlib import Path
 
+from osa_luigi.products.paperwork import RECEIPTS, Paperwork
 from osa_luigi.products.production import Production, sync_folder
 from osa_luigi.products.receipt import Receipt
 
@@ -52,8 +53,21 @@ def commit(production: Production, receipt: Receipt, scratch: Path) -> bool:
             folder.mkdir(parents=True, exist_ok=True)
     if not link_exclusively(draft, target):
         return False
+    if _was_archived(production, receipt, target):
+        target.unlink()
+        return False
     finish_move(production, receipt)
     return True
+
+
+def _was_archived(production: Production, receipt: Receipt, target: Path) -> bool:
+    """Whether somebody's receipt of this name counts already, though none lies there: it has gone into the run's archive.
+
+    A file is archived before it goes; so a link that found the name free because of that is followed by a look that finds the archive.
+    """
+    papers = Paperwork(production, receipt.unit)
+    archived = papers.archive_of(RECEIPTS, target.name) is not None
+    return archived and papers.read(RECEIPTS, target.name) != receipt.text().encode()
 
 
 def _protect(production: Production, receipt: Receipt) -> None:

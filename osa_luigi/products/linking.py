@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from osa_luigi.errors import ProductError
-from osa_luigi.process import host
 from osa_luigi.products.commit import RECEIPT, commit
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Presence, Receipt, ReceiptBook, presence
-from osa_luigi.products.scratch import claim
+from osa_luigi.products.scratch import new_scratch
 
 
 def find_equal(books: dict[Production, ReceiptBook], name: str, key: str) -> tuple[Production, Receipt] | None:
@@ -48,10 +46,11 @@ def link_product(source: Production, receipt: Receipt, target: Production, gener
     """
     if generation == 1 and any(os.path.lexists(target.root / made.path) for made in receipt.outputs):
         return False
-    scratch = target.scratch / f"{receipt.name}.{_link_id()}"
     try:
-        scratch.mkdir(parents=True)
-        claim(scratch)
+        scratch = new_scratch(target, receipt.name)
+    except OSError:
+        return False
+    try:
         outputs = []
         for number, made in enumerate(receipt.outputs):
             place = scratch / f"{number}-{made.path.name}"
@@ -64,11 +63,6 @@ def link_product(source: Production, receipt: Receipt, target: Production, gener
     finally:
         if not _is_committed(scratch):
             shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _link_id() -> str:
-    """Names the process as an attempt's id does, so that what a dead one left can be swept."""
-    return f"link-{host()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _is_committed(scratch: Path) -> bool:

@@ -4,11 +4,12 @@
     <root>/.osa/receipts/    one file for each committed step: the truth about what was made
     <root>/.osa/attempts/    one exit record for each attempt, success or failure
     <root>/.osa/logs/        what each attempt printed
+    <root>/.osa/archives/    all that of a run that is whole, in one file (archive.py)
     <root>/.osa/scratch/     working folders of live attempts, on the products' own file system
     <root>/.osa/configs/     resolved lstchain configurations, by content
     <root>/.osa/engine/      who is working on it (leases)
 
-Receipts, attempts and logs of a run and its subruns share one folder, so that a merged run can be archived as a whole.
+Receipts, attempts and logs of a run and its subruns share one folder, and later its archive. They are read by paperwork.py alone.
 """
 
 from __future__ import annotations
@@ -62,6 +63,11 @@ class Production:
     def logs(self, unit: str) -> Path:
         """The folder of a unit's logs."""
         return self.state / "logs" / _folder(unit)
+
+    @property
+    def archives(self) -> Path:
+        """The folder of the runs' archives."""
+        return self.state / "archives"
 
     def config(self, content: Mapping[str, Any]) -> Path:
         """Where a resolved lstchain configuration lies; its name is its content's hash."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 from osa_luigi.errors import ProductError
 from osa_luigi.products.identity import plain
+from osa_luigi.products.paperwork import RECEIPTS, Paperwork, runs_with
 from osa_luigi.products.production import Production
 
 FORMAT = 1
@@ -91,15 +92,23 @@ class Presence(Enum):
 
 
 def read_receipt(path: Path) -> Receipt:
-    """Read one receipt.
+    """Read one receipt that is a file.
 
     Raises
     ------
     ProductError
         If the file cannot be read as a receipt.
     """
+    return _parse(path.read_bytes, lambda: str(path))
+
+
+def _archived_or_loose(papers: Paperwork, name: str) -> Receipt:
+    return _parse(lambda: papers.read(RECEIPTS, name), lambda: papers.place(RECEIPTS, name))
+
+
+def _parse(read: Callable[[], bytes], place: Callable[[], str]) -> Receipt:
     try:
-        data = json.loads(path.read_text())
+        data = json.loads(read())
         outputs = tuple(
             Made(**{**item, "path": Path(item["path"]), "scratch": Path(item["scratch"])}) for item in data["outputs"]
         )
@@ -109,20 +118,16 @@ def read_receipt(path: Path) -> Receipt:
         return Receipt(outputs=outputs, inputs=tuple(data["inputs"]), **rest)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ProductError(
-            f"{path}: not a receipt that this version can read ({error}). "
+            f"{place()}: not a receipt that this version can read ({error}). "
             "Move it aside, and the step's products with it, then run again: they are made anew."
         ) from error
 
 
 def current_receipt(production: Production, step: str, unit: str) -> Receipt | None:
     """The receipt that counts for a step and unit, read from the disk now."""
-    folder = production.receipts(unit)
-    try:
-        names = os.listdir(folder)
-    except FileNotFoundError:
-        return None
-    newest = _newest(names).get(f"{step}.{unit}")
-    return read_receipt(folder / _file(f"{step}.{unit}", newest)) if newest else None
+    papers = Paperwork(production, unit)
+    newest = _newest(papers.names(RECEIPTS)).get(f"{step}.{unit}")
+    return _archived_or_loose(papers, _file(f"{step}.{unit}", newest)) if newest else None
 
 
 def presence(production: Production, receipt: Receipt) -> Presence:
@@ -143,24 +148,31 @@ class ReceiptBook:
 
     Planning asks tens of thousands of times whether something is done; on a parallel file system each `stat` is a round trip. It keeps
     of each receipt what is asked for again and again, and reads the rest anew: whole receipts of a large night take hundreds of MB.
+
+    Parameters
+    ----------
+    run
+        Only of this one and its subruns; otherwise of all.
     """
 
-    def __init__(self, production: Production) -> None:
+    def __init__(self, production: Production, run: str | None = None) -> None:
         self._production = production
+        runs = runs_with(production, RECEIPTS) if run is None else [run]
+        self._papers = {run: Paperwork(production, run) for run in runs}
         self._newest: dict[str, int] = {}
         self._keys: dict[str, str] = {}
         self._complete: set[str] = set()
         self._sizes: dict[Path, dict[str, int]] = {}
         self._scratch: set[Path] | None = None
-        for folder in _folders(production.state / "receipts"):
-            self._newest |= _newest(os.listdir(folder))
+        for papers in self._papers.values():
+            self._newest |= _newest(papers.names(RECEIPTS))
 
     def receipt(self, name: str) -> Receipt | None:
         """The receipt that counts for ``<step>.<unit>``, read from the disk."""
         if name not in self._newest:
             return None
         _, _, unit = name.partition(".")
-        return read_receipt(self._production.receipts(unit) / _file(name, self._newest[name]))
+        return _archived_or_loose(self._papers[unit.partition(".")[0]], _file(name, self._newest[name]))
 
     def key(self, name: str) -> str | None:
         """The step key of the receipt that counts; only the first time is it read from the disk, and its files looked for."""

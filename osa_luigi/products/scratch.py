@@ -8,11 +8,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from osa_luigi.process import Process
+from osa_luigi.process import Process, host
+from osa_luigi.products.paperwork import ATTEMPTS, Paperwork
 from osa_luigi.products.production import Production
 
 OWNER = "owner.json"
@@ -36,8 +39,9 @@ class Scratch:
     owner: Process
 
     def alive(self) -> bool | None:
-        """Whether the attempt is under way; `None` where that cannot be known from here."""
-        return False if self._record().exists() else self.owner.alive()
+        """Whether the attempt is under way; `None` where that cannot be known from here. Its exit record is what it writes last."""
+        has_ended = Paperwork(self.production, self._unit).holds(ATTEMPTS, f"{self.folder.name}.json")
+        return False if has_ended else self.owner.alive()
 
     def last_sign(self) -> float:
         """When something last changed in the folder or in the log: seconds since 1970, by the file system's clock."""
@@ -52,9 +56,23 @@ class Scratch:
     def _unit(self) -> str:
         return self.name.partition(".")[2]
 
-    def _record(self) -> Path:
-        """The exit record, which an attempt writes last."""
-        return self.production.attempts(self._unit) / f"{self.folder.name}.json"
+
+def new_scratch(production: Production, name: str) -> Path:
+    """A working folder of this process for work that is no attempt, named as one of an attempt: what a dead one left can be swept.
+
+    Parameters
+    ----------
+    name
+        What the work is, as ``<step>.<unit>``.
+    """
+    folder = production.scratch / f"{name}.work-{host()}-{os.getpid()}-{secrets.token_hex(4)}"
+    folder.mkdir(parents=True)
+    try:
+        claim(folder)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
 
 
 def claim(folder: Path) -> None:

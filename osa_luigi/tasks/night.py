@@ -63,6 +63,7 @@ class CloseTask(NightPart):
     """The night is finished: every declared product is there."""
 
     stage = "close"
+    archives = True
 
     def requires(self) -> list[NightPart]:
         plan = self.session.plan

@@ -5,8 +5,7 @@ Pure but for reading: it starts nothing and changes nothing. The command line pr
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
@@ -16,15 +15,14 @@ from typing import Any
 
 from osa_luigi.batch.lease import Engine, engine
 from osa_luigi.night import Sequence, sequences
+from osa_luigi.products.attempts import Record, read_records
 from osa_luigi.products.identity import plain
+from osa_luigi.products.paperwork import LOGS, Paperwork
 from osa_luigi.products.production import Production
 from osa_luigi.steps.call import StepCall
 from osa_luigi.tasks.live import live_attempts
 from osa_luigi.tasks.outlook import REFUSED, Outlook, outlooks
 from osa_luigi.tasks.session import Session
-
-Record = Mapping[str, Any]
-"""An attempt's exit record."""
 
 
 class State(StrEnum):
@@ -94,7 +92,7 @@ class Failure:
     Parameters
     ----------
     log
-        Absolute path of what the attempt printed; empty if nothing ran.
+        Where what the attempt printed lies: a path, or an archive's and the member's name in it; empty if nothing ran.
     """
 
     step: str
@@ -273,14 +271,14 @@ class _Looking:
             record = self._failure(item)
             if record is None:
                 continue
-            call, log = item.call, item.production.root / record["log"]
+            call = item.call
             yield Failure(
                 step=call.step,
                 unit=call.unit,
                 tries=len(self._records[call.name]),
                 exit=record["exit_code"],
                 reason=str(record["reason"]),
-                log=str(log) if log.exists() else "",
+                log=_log(item, record),
                 ended=str(record["ended"]),
                 next=self._next(call),
             )
@@ -305,6 +303,12 @@ def _percent(items: Iterable[Outlook], step: str, role: str = "") -> float | Non
     return round(100 * len(there) / len(asked), 1)
 
 
+def _log(item: Outlook, record: Record) -> str:
+    """Where the attempt's log lies; empty if nothing ran."""
+    papers, name = Paperwork(item.production, item.call.unit), Path(record["log"]).name
+    return papers.place(LOGS, name) if papers.holds(LOGS, name) else ""
+
+
 def _cpu(record: Record) -> float:
     return float(record["cpu_s"]) + float(record["verify_cpu_s"])
 
@@ -319,21 +323,3 @@ def _places(items: Iterable[Outlook]) -> tuple[Place, ...]:
         for made in item.receipt.outputs if item.made and item.receipt else ():
             found.setdefault((item.call.step, (item.production.root / made.path).parent), []).append(made.size)
     return tuple(Place(step, folder, len(sizes), sum(sizes)) for (step, folder), sizes in found.items())
-
-
-def read_records(production: Production, run: str = "*") -> dict[str, list[Record]]:
-    """``<step>.<unit>`` → exit records of its attempts, the oldest first. A record that cannot be read is passed over.
-
-    Parameters
-    ----------
-    run
-        Only of this one and its subruns, or of ``night``.
-    """
-    found: dict[str, list[Record]] = {}
-    for path in (production.state / "attempts").glob(f"{run}/*.json"):
-        try:
-            record: Record = json.loads(path.read_text())
-            found.setdefault(f"{record['step']}.{record['unit']}", []).append(record)
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return {name: sorted(records, key=_id) for name, records in found.items()}

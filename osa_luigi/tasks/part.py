@@ -33,6 +33,9 @@ class NightPart(BatchTask):
     stage = ""
     """What the jobs of the same kind of work are grouped by."""
 
+    archives = False
+    """Whether its jobs may be the last of what they belong to, so that it is archived then."""
+
     date = luigi.DateParameter(description="Observation date (the evening's), YYYY-MM-DD")
     production = luigi.Parameter(description="Production id")
 
@@ -80,6 +83,7 @@ class NightPart(BatchTask):
             self.engine_root(),
             stage or self.stage,
             index,
+            self.session.plan.close.calls[0].path("declared") if self.archives else None,
         )
 
     def engine_root(self) -> Path:

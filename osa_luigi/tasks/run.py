@@ -104,6 +104,7 @@ class MergeTask(RunPart):
     """One file per run out of its subruns': DL1 and muons."""
 
     stage = "merge"
+    archives = True
 
     def requires(self) -> list[NightPart]:
         return self.leg(list(self.run_plan.legs)[-1])
@@ -117,6 +118,7 @@ class Dl2Task(RunPart):
     """Energy, direction and gammaness of a run's events."""
 
     stage = "dl2"
+    archives = True
 
     def requires(self) -> list[NightPart]:
         return [self.part(MergeTask, run_id=self.run_id)]
@@ -130,6 +132,7 @@ class DatacheckTask(RunPart):
     """The datacheck of a run, and of those of its subruns that still lack one."""
 
     stage = "datacheck"
+    archives = True
 
     def requires(self) -> list[NightPart]:
         return self.leg(list(self.run_plan.legs)[-1])
@@ -143,6 +146,7 @@ class PlotsTask(RunPart):
     """The plots of a run's datacheck; only closing waits for them."""
 
     stage = "plots"
+    archives = True
 
     def requires(self) -> list[NightPart]:
         return [self.part(DatacheckTask, run_id=self.run_id)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import luigi
 import luigi.configuration
@@ -20,6 +21,7 @@ from osa_luigi.batch.executor import Executor
 from osa_luigi.batch.job import Event, Job
 from osa_luigi.config import load
 from osa_luigi.night import STREAMS, compact, raw_name
+from osa_luigi.products.attempts import read_records
 from osa_luigi.products.production import Production
 from osa_luigi.tasks import session as sessions
 from osa_luigi.tasks.night import NightTask
@@ -154,8 +156,8 @@ class FakeSite:
 
     def attempts(self, production: str = "fake") -> list[dict[str, Any]]:
         """The exit records of all attempts, in the order in which they started."""
-        folder = self.production(production).state / "attempts"
-        return sorted((json.loads(path.read_text()) for path in folder.rglob("*.json")), key=lambda one: one["started"])
+        records = read_records(self.production(production)).values()
+        return sorted((dict(one) for of_step in records for one in of_step), key=lambda one: one["started"])
 
     def made(self, production: str = "fake") -> list[str]:
         """``<step>.<unit>`` of all attempts that made something, sorted."""
@@ -165,6 +167,19 @@ class FakeSite:
         """``<step>.<unit>`` of all attempts that failed → why."""
         attempts = self.attempts(production)
         return {f"{one['step']}.{one['unit']}": one["reason"] for one in attempts if one["outcome"] == "failed"}
+
+    def loosen(self, production: str = "fake", day: date = DAY) -> Production:
+        """Everything that was archived as files again, as an earlier version left them."""
+        place = self.production(production, day)
+        for path in place.archives.glob("*.zip"):
+            with ZipFile(path) as bundle:
+                for member in bundle.namelist():
+                    kind, _, name = member.partition("/")
+                    folder = place.state / kind / path.name.partition(".")[0]
+                    folder.mkdir(parents=True, exist_ok=True)
+                    (folder / name).write_bytes(bundle.read(member))
+            path.unlink()
+        return place
 
     def is_closed(self, production: str = "fake") -> bool:
         """Whether the night's marker is there."""

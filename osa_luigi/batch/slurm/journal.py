@@ -127,6 +127,10 @@ class Journal:
             jobs |= {job.wish.name: job for job in _jobs(intent)}
         return list(arrays.values()), list(jobs.values())
 
+    def closed_arrays(self) -> list[str]:
+        """The names of the arrays of which nothing more is expected: no engine reads their folders any more."""
+        return [name for name in self._store.names("arrays") if "closed.json" in self._store.names(f"arrays/{name}")]
+
     def _intents(self) -> list[dict[str, Any]]:
         intents = []
         for name in self._store.names("arrays"):

@@ -144,7 +144,7 @@ def test_later_calibration_runs_of_an_earlier_night_do_not_stop_tonight(fake_sit
 def test_what_else_is_wrong_in_the_earlier_night_does_not_stop_tonight(fake_site: FakeSite) -> None:
     fake_site.night(*OTHERS, day=EARLIER)
     assert succeeds(fake_site, EARLIER)
-    theirs = fake_site.production(day=EARLIER)
+    theirs = fake_site.loosen(day=EARLIER)
     _change(theirs, "dl1ab.Run01903.0000", _other_settings)
     _change(theirs, "charge_calibration.Run01902", lambda data: data.update(outputs=_nowhere(data["outputs"])))
     _engine_elsewhere(theirs)
@@ -228,7 +228,7 @@ def test_models_are_not_a_matter_of_one_unit(finished: FakeSite) -> None:
     """Else a run that came later would get other models than the rest of the production."""
     finished.night(*RUNS, (2005, "DATA", 1))
     for run in ("Run02003", "Run02004"):
-        _change(finished.production(), f"dl2.{run}", _other_models)
+        _change(finished.loosen(), f"dl2.{run}", _other_models)
     before = finished.made()
     said = stock.run(finished)
     assert said.code == EXIT_CODES["task_failed"]

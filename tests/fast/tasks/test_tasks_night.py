@@ -17,7 +17,7 @@ from osa_luigi.batch.local import LocalExecutor
 from osa_luigi.errors import ProductError
 from osa_luigi.process import host
 from osa_luigi.products.production import Production
-from osa_luigi.products.receipt import ReceiptBook
+from osa_luigi.products.receipt import ReceiptBook, current_receipt
 from osa_luigi.tasks import session as sessions
 from osa_luigi.tasks.session import open_session
 
@@ -50,8 +50,9 @@ WHOLE = sorted(
 
 def newest(production: Production, step: str, unit: str) -> int:
     """The generation of the receipt that counts."""
-    files = production.receipts(unit).glob(f"{step}.{unit}.*.json")
-    return max(int(file.name.split(".")[-2]) for file in files)
+    receipt = current_receipt(production, step, unit)
+    assert receipt is not None
+    return receipt.generation
 
 
 # ---- a night as it should be ------------------------------------------------------------------------------------
