@@ -7,9 +7,11 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import ZipFile
 
 import psutil
 
+from osa_luigi.products.paperwork import ATTEMPTS, KINDS, LOGS, RECEIPTS, Paperwork, runs_with
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Receipt, current_receipt
 
@@ -38,8 +40,8 @@ class Seen:
 def look(production: Production) -> Seen:
     """Look at a production, also while it is worked on."""
     receipts = {}
-    for path in (production.state / "receipts").glob("*/*.json"):
-        step, _, unit = path.stem.rpartition(".")[0].partition(".")
+    for name in _papers(production, RECEIPTS):
+        step, _, unit = Path(name).stem.rpartition(".")[0].partition(".")
         receipt = current_receipt(production, step, unit)
         if receipt:
             receipts[receipt.name] = receipt
@@ -62,12 +64,18 @@ def _inodes(production: Production, receipt: Receipt) -> dict[Path, int]:
 
 def _attempts(production: Production) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
-    for kind in ("logs", "attempts"):
-        for path in (production.state / kind).glob("*/*"):
-            if path.suffix in (".log", ".json") and not path.name.startswith("."):
+    for kind in (LOGS, ATTEMPTS):
+        for path in map(Path, _papers(production, kind)):
+            if path.suffix in (".log", ".json"):
                 name, _, attempt = path.stem.rpartition(".")
                 found.setdefault(name, set()).add(attempt)
     return found
+
+
+def _papers(production: Production, kind: str) -> Iterator[str]:
+    """The names of a kind's files, archived ones among them."""
+    for run in runs_with(production, kind):
+        yield from Paperwork(production, run).names(kind)
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ class Verdict:
     unverified
         Product files that no receipt names, or whose bytes are not the receipt's.
     left
-        Working folders of attempts that nobody cleared away.
+        Working folders of attempts that nobody cleared away, and receipts, records and logs of DATA runs that are not archived.
     """
 
     lost: list[str]
@@ -143,7 +151,16 @@ def _files(production: Production) -> Iterator[Path]:
 
 
 def _left(production: Production) -> list[str]:
-    return [path.name for path in production.scratch.iterdir()] if production.scratch.exists() else []
+    working = [path.name for path in production.scratch.iterdir()] if production.scratch.exists() else []
+    loose = [path.name for kind in KINDS for path in (production.state / kind).glob("Run*/*") if path.name[0] != "."]
+    return [*working, *loose, *_torn(production)]
+
+
+def _torn(production: Production) -> list[str]:
+    """Archives that cannot be read to their end, or more than one of a run."""
+    runs = [path.name.partition(".")[0] for path in production.archives.glob("*.zip")]
+    torn = [path.name for path in production.archives.glob("*.zip") if ZipFile(path).testzip() is not None]
+    return [*torn, *(f"{run}: several archives" for run in set(runs) if runs.count(run) > 1)]
 
 
 def marked(name: str, value: str) -> list[psutil.Process]:
