@@ -184,11 +184,12 @@ class Session:
         return self.siblings[production]
 
     def _may_read(self, sibling: Production) -> bool:
-        """Another user's production may be private: then it is as if it were not there."""
+        """Another user's production may be private, or damaged: then it is as if it were not there."""
         try:
             self.book(sibling)
-        except OSError as error:
-            logger.warning("%s: %s: nothing is linked from that production", sibling.root, error.strerror)
+        except (OSError, ProductError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            logger.warning("%s: %s: nothing is linked from that production", sibling.root, why)
             return False
         return True
 

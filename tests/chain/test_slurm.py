@@ -11,6 +11,7 @@ import pytest
 from tests.chain.conftest import ID, Configured
 from tests.cluster import Cluster
 from tests.cluster.available import why_not
+from tests.drills.arrays import array_names
 from tests.drills.nights import ROOT, Site, copy_inputs
 from tests.drills.witness import judge, look
 
@@ -46,5 +47,5 @@ def test_the_night_is_made_as_arrays_on_slurm(night: Site, cluster: Cluster, tmp
     assert {name: receipt.key for name, receipt in there.items()} == {
         name: receipt.key for name, receipt in here.items()
     }
-    arrays = sorted(path.name for path in (production.state / "engine" / "arrays").iterdir())
+    arrays = sorted(array_names(production))
     assert sum("dl1" in name for name in arrays) == 1, arrays

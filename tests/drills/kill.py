@@ -36,7 +36,16 @@ GONE_S = 5.0
 """Seconds within which everything below a killed process must be gone."""
 
 VICTIMS = ("engine", "pool", "job", "tool")
-KINDS = {"engine": 30, "engine, early": 10, "pool": 15, "job": 10, "tool": 15, "again and again": 10, "race": 10}
+KINDS = {
+    "engine": 20,
+    "engine, early": 10,
+    "pool": 15,
+    "job": 10,
+    "tool": 15,
+    "again and again": 10,
+    "race": 10,
+    "archiving": 10,
+}
 """What is killed → how often, in per cent."""
 
 TRIES = 5
@@ -108,6 +117,26 @@ class Point:
         night.wait(LIMIT_S)  # without its engine at once; else the engine ends by itself
         if settle:
             self.settle()
+        return True
+
+    def kill_archiving(self, after_s: float) -> bool:
+        """Kill the engine so long after a run's archive was begun; what works for it dies with it.
+
+        Returns
+        -------
+        bool
+            False if the night was at its end before it was seen to archive.
+        """
+        night = self._start(self.site.night_command(*self._arguments))
+        while night.poll() is None and not any(self.production.scratch.glob("archive.*")):
+            time.sleep(0.002)
+        time.sleep(after_s)
+        if night.poll() is not None:
+            return False
+        night.kill()
+        night.wait(LIMIT_S)
+        self.report.kills += 1
+        self.settle()
         return True
 
     def race(self, call: int, delay_s: float) -> None:
@@ -242,11 +271,19 @@ def _race(point: Point, chance: random.Random) -> None:
     point.race(chance.randrange(1000), chance.uniform(0, 0.25))
 
 
+def _archiving(point: Point, chance: random.Random) -> None:
+    for _ in range(TRIES):
+        if point.kill_archiving(chance.uniform(0, 0.03)):
+            break
+        point.forget()
+
+
 FAKE: dict[str, Callable[[Point, random.Random], None]] = {
     **{victim: partial(_once, victim=victim) for victim in VICTIMS},
     "engine, early": _early,
     "again and again": _again_and_again,
     "race": _race,
+    "archiving": _archiving,
 }
 
 

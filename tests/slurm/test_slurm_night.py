@@ -29,6 +29,7 @@ from osa_luigi.cli.placeholder import PlaceholderNight
 from osa_luigi.products.production import Production
 from osa_luigi.steps.catalogue import STEPS
 from tests.cluster import Cluster
+from tests.drills.arrays import array_file, array_names
 
 DAY = date(2024, 11, 15)
 LITTLE = {"memory_mb": 300, "time_limit_minutes": 2}
@@ -106,8 +107,14 @@ class Site:
 
     def submitted(self) -> list[str]:
         """Jobs of the arrays that the journal has."""
-        intents = [json.loads(path.read_text()) for path in self.engine.glob("arrays/*/intent.json")]
-        return [name for intent in intents for name in intent["jobs"]]
+        intents = (array_file(self.production, name, "intent.json") for name in array_names(self.production))
+        return [name for intent in intents if intent for name in json.loads(intent)["jobs"]]
+
+    def small_files(self) -> list[str]:
+        """What lies beside the products."""
+        return [
+            str(path.relative_to(self.production.state)) for path in self.production.state.rglob("*") if path.is_file()
+        ]
 
     def given_up(self) -> list[dict[str, Any]]:
         return [json.loads(path.read_text()) for path in self.engine.glob("given_up/*.json")]
@@ -115,7 +122,7 @@ class Site:
     def live(self) -> list[str]:
         """Elements that the cluster works on, or will."""
         seen = SlurmClient(environment=self.cluster.environment).queue("osa.20241115.fake.")
-        mine = {path.name for path in self.engine.glob("arrays/*")}
+        mine = array_names(self.production)
         return [f"{s.name}_{s.index}" for s in seen if s.name in mine and not meaning(s.state).standing.ended]
 
     def is_running(self, *units: str) -> bool:
@@ -175,6 +182,9 @@ def test_a_night_that_is_killed_fails_and_is_tried_again(site: Site) -> None:
     assert (site.production.root / "NightFinished.txt").exists()
     again = [name for name, count in Counter(site.submitted()).items() if count > 1]
     assert len(again) == 1, "only the one that failed was submitted again"
+    small = site.small_files()
+    assert len(small) <= 20 * 2, "for each of two runs, with all lives of the engine"
+    assert [name.partition(".")[0] for name in small if "Run02003" in name] == ["archives/Run02003"]
     for life in (site.engine / "events").iterdir():
         assert all(moment.same for moment in replay(Recording(life)))
 

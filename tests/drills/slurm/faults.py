@@ -13,6 +13,7 @@ from pathlib import Path
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.store import FileStore
 from tests.cluster import Cluster
+from tests.drills.arrays import array_file, array_names
 from tests.drills.slurm.night import Night, Outcome, a_cluster
 
 SIZE = (1, 3)
@@ -163,8 +164,8 @@ def time_limit(folder: Path, outcome: Outcome, chance: random.Random, runs: int)
 
 
 def _expect_retry(night: Night, cause: str) -> None:
-    closed = (night.production.state / "engine" / "arrays").glob("*/closed.json")
-    failed = [one for path in closed for jobs in json.loads(path.read_text())["failed"].values() for one in jobs]
+    found = (array_file(night.production, name, "closed.json") for name in array_names(night.production))
+    failed = [one for text in found if text for jobs in json.loads(text)["failed"].values() for one in jobs]
     night.outcome.seen += [f"{one['cause']}: {one['text'][:300]}" for one in failed]
     if cause not in {one["cause"] for one in failed}:
         night.outcome.troubles.append(f"nothing was tried again for {cause}")

@@ -6,6 +6,7 @@ and the intents in the journal, for which jobs an element stands.
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import shutil
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 from osa_luigi.products.production import Production
 from tests.cluster import Cluster
 from tests.cluster.daemons import search_path
+from tests.drills.arrays import array_file, array_files, array_names
 
 WRAPPER = Path(__file__).with_name("sbatch.sh")
 FIELDS = ("ArrayJobID", "ArrayTaskID", "State", "SubmitTime", "EndTime", "Name")
@@ -65,7 +67,7 @@ class Submissions:
 
     def __init__(self, cluster: Cluster, production: Production, folder: Path) -> None:
         self._cluster = cluster
-        self._arrays = production.state / "engine" / "arrays"
+        self._production = production
         self._folder = folder
         (folder / "bin").mkdir(parents=True)
         shutil.copy(WRAPPER, folder / "bin" / "sbatch")
@@ -118,7 +120,9 @@ class Submissions:
 
     def _intent(self, name: str) -> dict[str, list[str]]:
         if name not in self._intents:
-            self._intents[name] = json.loads((self._arrays / name / "intent.json").read_text())["elements"]
+            intent = array_file(self._production, name, "intent.json")
+            assert intent is not None, f"{name}: SLURM had it, and no intent says what for"
+            self._intents[name] = json.loads(intent)["elements"]
         return self._intents[name]
 
     @cached_property
@@ -127,8 +131,9 @@ class Submissions:
 
     def _has_said_its_end(self, old: Lived, at: float) -> bool:
         """Whether its own record of its end lay there."""
-        found = (self._arrays / old.name / "records").glob(f"{old.index}.*.ended.json")
-        return any(record.stat().st_mtime <= at for record in found)
+        records = fnmatch.filter(array_files(self._production, old.name), f"records/{old.index}.*.ended.json")
+        found = (array_file(self._production, old.name, record) for record in records)
+        return any(datetime.fromisoformat(json.loads(text)["at"]).timestamp() <= at for text in found if text)
 
     def _accepted(self, lived: Iterable[Lived]) -> list[Submission]:
         """What the wrapper saw, and what only SLURM knows, where sbatch was killed before it could say so."""
@@ -140,7 +145,7 @@ class Submissions:
     def _lived(self) -> list[Lived]:
         layout = ",".join(f"{field}:0|" for field in FIELDS)
         said = self._cluster.ask("squeue", "-h", "-r", "-t", "all", "-O", layout)
-        mine = {path.name for path in self._arrays.glob("*")}
+        mine = array_names(self._production)
         first = {one.job: one.at for one in self.logged()}  # a requeue counts for SLURM as another submission
         found = (one for one in _read(said) if one.name in mine)
         return [replace(one, submitted=first.get(one.job, one.submitted)) for one in found]
