@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.plan --subruns 1000,5000,20000 --json``. Each measurement is a process of its own over a synthetic site: raw files
 without content, a run summary, a procedure of fake steps. A resumed night holds a receipt and a file for every product of its subruns,
-and nothing of whole runs; a made one holds all.
+and nothing of whole runs; a made one holds all; of an archived one they lie in an archive for each run, with records and logs.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from osa_luigi.night import STREAMS, compact, raw_name
+from osa_luigi.products.archiving import archive_run
+from osa_luigi.products.paperwork import ATTEMPTS, LOGS, RECEIPTS, Paperwork, runs_with
+from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Made, Receipt
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.software import software
@@ -107,6 +110,19 @@ def make_products(site: Path, legs: str, *, whole: bool) -> None:
         path.write_text(receipt.text())
 
 
+def archive_all(site: Path, legs: str) -> None:
+    """A record and a log beside each receipt, then an archive for each run."""
+    production = Production(site / "data" / "running_analysis" / compact(DAY) / legs)
+    for run in runs_with(production, RECEIPTS):
+        papers = Paperwork(production, run)
+        for name in papers.names(RECEIPTS):
+            for kind, size in ((ATTEMPTS, 600), (LOGS, 3000)):
+                path = papers.folder(kind) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(name * (size // len(name)))
+        archive_run(production, run)
+
+
 def _receipt(call: StepCall) -> Receipt:
     attempt = f"{call.name}.20241116T000000-node-1-0000abcd"
     return Receipt(
@@ -168,12 +184,12 @@ def measure(site: Path, legs: str, subruns: int) -> dict[str, Any]:
 
 
 def bench(subruns: int, folder: Path) -> list[dict[str, Any]]:
-    """New nights, the same ones resumed, then made, each with one leg and with two; every measurement in a process of its own."""
+    """New nights, the same ones resumed, made, then archived, each with one leg and with two; every measurement in a process of its own."""
     site = folder / str(subruns)
     exact = make_site(site, subruns)
     results = []
     for legs in LEGS:
-        for night in ("new", "resumed", "made"):
+        for night in ("new", "resumed", "made", "archived"):
             if night != "new":
                 _child("--make", str(site), legs, night)
             found = json.loads(_child("--measure", str(site), legs, str(exact)))
@@ -208,7 +224,10 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.make:
         site, legs, night = asked.make
-        make_products(Path(site), legs, whole=night == "made")
+        if night == "archived":
+            archive_all(Path(site), legs)
+        else:
+            make_products(Path(site), legs, whole=night == "made")
     elif asked.measure:
         site, legs, subruns = asked.measure
         print(json.dumps(measure(Path(site), legs, int(subruns))))
