@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from osa_luigi.errors import ProductError
 from osa_luigi.process import Process, host
 from osa_luigi.products.paperwork import ATTEMPTS, Paperwork
 from osa_luigi.products.production import Production
@@ -40,8 +41,10 @@ class Scratch:
 
     def alive(self) -> bool | None:
         """Whether the attempt is under way; `None` where that cannot be known from here. Its exit record is what it writes last."""
-        has_ended = Paperwork(self.production, self._unit).holds(ATTEMPTS, f"{self.folder.name}.json")
-        return False if has_ended else self.owner.alive()
+        with contextlib.suppress(ProductError):  # an archive is damaged: whoever reads it for its receipts says so
+            if Paperwork(self.production, self._unit).holds(ATTEMPTS, f"{self.folder.name}.json"):
+                return False
+        return self.owner.alive()
 
     def last_sign(self) -> float:
         """When something last changed in the folder or in the log: seconds since 1970, by the file system's clock."""

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from osa_luigi.products.digest import tables_digest
+from osa_luigi.products.paperwork import LOGS, Paperwork
 from osa_luigi.products.production import Production
 from osa_luigi.steps.standing import Standing, standing
 from tests.chain.conftest import ID
@@ -92,7 +93,8 @@ def test_a_second_run_executes_nothing(night: Site) -> None:
 def test_what_is_printed_of_a_step_is_what_was_run(night: Site) -> None:
     unit = f"Run{RUN:05d}.0001"
     printed = night.osa("step", "run", "dl1ab", unit, "--date", DAY.isoformat(), "--print")
-    logs = sorted(night.production(ID).logs(unit).glob(f"dl1ab.{unit}.*.log"))
-    command = next(line for line in logs[-1].read_text().splitlines() if line.startswith("lstchain_dl1ab"))
+    papers = Paperwork(night.production(ID), unit)
+    log = max(name for name in papers.names(LOGS) if name.startswith(f"dl1ab.{unit}."))
+    command = next(line for line in papers.read(LOGS, log).decode().splitlines() if line.startswith("lstchain_dl1ab"))
     assert printed.returncode == 0
     assert printed.stdout.splitlines()[-1] == command
