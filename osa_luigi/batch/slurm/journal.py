@@ -7,7 +7,8 @@ One folder for each array, ``.osa/engine/arrays/<name>/``, whose files are each 
     closed.json      nothing more is expected of it; what its jobs failed of
     records/, out/   what its elements left (records.py)
 
-and beside them ``given_up/`` (a file for each job that is not tried again), ``learned.jsonl``.
+and beside them ``given_up/`` (a file for each job that is not tried again), ``learned.jsonl``. A folder that is closed is read by no
+engine any more; it goes into an archive (batch/archiving.py).
 """
 
 from __future__ import annotations

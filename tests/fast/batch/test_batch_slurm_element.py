@@ -19,6 +19,7 @@ from osa_luigi.batch.job import Job
 from osa_luigi.batch.slurm.element import cause_of
 from osa_luigi.batch.slurm.records import INTENT, Record, RecordReader, write_jobs
 from osa_luigi.batch.slurm.states import Cause
+from osa_luigi.products.archive import archives
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import current_receipt
 from osa_luigi.runner.attempt import Result
@@ -248,3 +249,19 @@ def test_one_that_cannot_know_what_it_is_for(production, tmp_path) -> None:
     )
     assert (plain.returncode, "no element of a SLURM array" in plain.stderr) == (2, True)
     assert RecordReader(array).new() == []
+
+
+def test_the_last_of_a_run_archives_it(tmp_path: Path) -> None:
+    production = Production(tmp_path / "v1")
+    merge, other = fake_call("merge_dl1", "Run02008"), fake_call("dl2", "Run02008")
+    for declared, whole in (((merge, other), False), ((merge,), True)):
+        listing = tmp_path / f"declared{len(declared)}.json"
+        listing.write_text(json.dumps({call.name: call.key for call in declared}))
+        job = Job("MergeTask", production.root, (merge,), declared=listing)
+        code, _ = run(array_of(tmp_path / f"array{len(declared)}", [job]))
+        assert code == 0
+        assert bool(archives(production, "Run02008")) is whole
+    assert current_receipt(production, "merge_dl1", "Run02008")
+    kinds = {member.partition("/")[0] for held in archives(production, "Run02008") for member in held}
+    assert kinds == {"receipts", "attempts", "logs"}
+    assert not list(production.receipts("Run02008").iterdir())
