@@ -7,6 +7,7 @@
     <root>/.osa/scratch/     working folders of live attempts, on the products' own file system
     <root>/.osa/configs/     resolved lstchain configurations, by content
     <root>/.osa/engine/      who is working on it (leases)
+    <root>/.osa/decisions/   what was decided about it, and why
 
 Receipts, attempts and logs of a run and its subruns share one folder, so that a merged run can be archived as a whole.
 """

@@ -5,8 +5,7 @@ Pure but for reading: it starts nothing and changes nothing. The command line pr
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
@@ -18,13 +17,11 @@ from osa_luigi.batch.lease import Engine, engine
 from osa_luigi.night import Sequence, sequences
 from osa_luigi.products.identity import plain
 from osa_luigi.products.production import Production
+from osa_luigi.products.records import Record, read_records
 from osa_luigi.steps.call import StepCall
 from osa_luigi.tasks.live import live_attempts
 from osa_luigi.tasks.outlook import REFUSED, Outlook, outlooks
 from osa_luigi.tasks.session import Session
-
-Record = Mapping[str, Any]
-"""An attempt's exit record."""
 
 
 class State(StrEnum):
@@ -319,21 +316,3 @@ def _places(items: Iterable[Outlook]) -> tuple[Place, ...]:
         for made in item.receipt.outputs if item.made and item.receipt else ():
             found.setdefault((item.call.step, (item.production.root / made.path).parent), []).append(made.size)
     return tuple(Place(step, folder, len(sizes), sum(sizes)) for (step, folder), sizes in found.items())
-
-
-def read_records(production: Production, run: str = "*") -> dict[str, list[Record]]:
-    """``<step>.<unit>`` → exit records of its attempts, the oldest first. A record that cannot be read is passed over.
-
-    Parameters
-    ----------
-    run
-        Only of this one and its subruns, or of ``night``.
-    """
-    found: dict[str, list[Record]] = {}
-    for path in (production.state / "attempts").glob(f"{run}/*.json"):
-        try:
-            record: Record = json.loads(path.read_text())
-            found.setdefault(f"{record['step']}.{record['unit']}", []).append(record)
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return {name: sorted(records, key=_id) for name, records in found.items()}

@@ -18,9 +18,9 @@ from osa_luigi.batch.slurm.desk import Desk, Stand, Where
 from osa_luigi.batch.slurm.executor import job_key
 from osa_luigi.batch.slurm.states import stuck
 from osa_luigi.products.production import Production
+from osa_luigi.products.records import read_records
 from osa_luigi.tasks.live import live_attempts
 from osa_luigi.tasks.outlook import REFUSED, Outlook, outlook
-from osa_luigi.tasks.overview import read_records
 from osa_luigi.tasks.parts import Part, parts
 from osa_luigi.tasks.session import Session
 
