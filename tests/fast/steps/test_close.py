@@ -45,7 +45,7 @@ def close(production: Production, declared: dict[str, str], folder: Path, monkey
 
 def test_a_night_with_all_that_was_declared_is_closed(production, tmp_path, monkeypatch):
     declared = {**made(production, *UNITS), **made(production, "Run02008", step="merge_dl1", linked_from="v0")}
-    assert close(production, declared, tmp_path / "work", monkeypatch) == {"products": 4}
+    assert close(production, declared, tmp_path / "work", monkeypatch) == {"products": 4, "verdict": "COMPLETE"}
     found = json.loads((tmp_path / "work" / SUMMARY).read_text())
     assert found["production"] == "v1"
     assert found["night"] == "20241115"
@@ -64,19 +64,19 @@ def test_a_night_with_all_that_was_declared_is_closed(production, tmp_path, monk
 def test_it_can_be_closed_again_and_after_it_has_grown(production, tmp_path, monkeypatch):
     declared = made(production, UNITS[0])
     for _ in range(2):
-        assert close(production, declared, tmp_path / "work", monkeypatch) == {"products": 1}
+        assert close(production, declared, tmp_path / "work", monkeypatch) == {"products": 1, "verdict": "COMPLETE"}
     declared |= made(production, *UNITS[1:])
-    assert close(production, declared, tmp_path / "more", monkeypatch) == {"products": 3}
+    assert close(production, declared, tmp_path / "more", monkeypatch) == {"products": 3, "verdict": "COMPLETE"}
 
 
 def test_an_empty_night_is_closed_too(production, tmp_path, monkeypatch):
-    assert close(production, {}, tmp_path / "work", monkeypatch) == {"products": 0}
+    assert close(production, {}, tmp_path / "work", monkeypatch) == {"products": 0, "verdict": "COMPLETE"}
 
 
 def test_what_was_not_declared_is_not_counted(production, tmp_path, monkeypatch):
     declared = made(production, *UNITS)
     made(production, "Run02009")
-    assert close(production, declared, tmp_path / "work", monkeypatch) == {"products": 3}
+    assert close(production, declared, tmp_path / "work", monkeypatch) == {"products": 3, "verdict": "COMPLETE"}
 
 
 def lose(production: Production, unit: str) -> None:
