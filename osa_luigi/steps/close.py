@@ -213,8 +213,7 @@ def _marker(found: Mapping[str, Any]) -> str:
     return (
         f"Night {found['night']}, production {found['production']}: finished {found['closed']}\n"
         f"{found['products']} products, {found['megabytes']} MB, {found['cpu_s']} CPU s\n"
-        f"{steps}\n"
-        + "".join(f"{_decision(decision)}\n" for decision in found["decisions"])
+        f"{steps}\n" + "".join(f"{_decision(decision)}\n" for decision in found["decisions"])
     )
 
 
