@@ -40,6 +40,7 @@ class _Desk:
 
     night: Night
     production: Production
+    procedure: str
     every: tuple[Decision, ...]
 
     def unit(self, text: str, *, whole_run: bool = False) -> str:
@@ -69,7 +70,8 @@ def _open(config_file: Path | None, day: date, production: str, procedure: str |
     place = production_folder(configuration, day)
     if production and not chosen and not place.root.is_dir() and configuration.procedure.production_id == production:
         _require_known(main, place, production)
-    return _Desk(observe(night_paths(configuration), day), place, decisions(place))
+    night = observe(night_paths(configuration), day)
+    return _Desk(night, place, configuration.procedure.name, decisions(place))
 
 
 def _require_known(main: Path, place: Production, production: str) -> None:
@@ -231,7 +233,10 @@ def _told(desk: _Desk, made: Decision, *, as_json: bool) -> None:
 
 def _effect(desk: _Desk) -> str:
     """From when it holds: the plan is made when the night is run."""
-    again = f"luigi --module osa_luigi NightTask --date {desk.night.date} --production {desk.production.id}"
+    again = (
+        f"luigi --module osa_luigi NightTask --date {desk.night.date} "
+        f"--production {desk.production.id} --procedure {desk.procedure}"
+    )
     holder = engine(desk.production)
     if holder and holder.alive is not False:
         return (

@@ -6,7 +6,7 @@ nothing. Exit records are only asked why something is missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from osa_luigi.batch.slurm.executor import job_key
 from osa_luigi.products.decisions import Decision, about, in_order, within
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.close import Verdict, complete
+from osa_luigi.steps.plan import NightPlan
 from osa_luigi.tasks.outlook import REFUSED, Outlook
 from osa_luigi.tasks.parts import NIGHT, parts
 from osa_luigi.tasks.session import Session
@@ -109,7 +110,7 @@ def judge(session: Session, outlooks: Mapping[str, Outlook], reasons: Mapping[st
     declared = [item for name, item in outlooks.items() if name not in closing]
     missing = [item for item in declared if not item.made]
     counts = _Counts(declared)
-    causes = list(_causes(missing))
+    causes = list(_causes(plan, missing))
     told = _Told(session, reasons)
     runs = sorted({run.label for run in plan.night.data_runs} | counts.runs)
     return NightVerdict(
@@ -146,13 +147,21 @@ class _Counts:
         return UnitVerdict(unit, verdict, self._declared.get(unit, 0), missing, numbers)
 
 
-def _causes(missing: Iterable[Outlook]) -> Iterator[Outlook]:
-    """What is missing although the products that it is made from are there."""
-    missing = list(missing)
+def _causes(plan: NightPlan, missing: Sequence[Outlook]) -> Iterator[Outlook]:
+    """What is missing although all that its task needs, and all that it is made from, is there."""
+    waiting = _waiting(plan, {item.call.name for item in missing})
     keys = {item.call.key for item in missing}
     for item in missing:
-        if not any(source.key in keys for source in item.call.inputs if source.key):
+        if item.call.name not in waiting and not any(one.key in keys for one in item.call.inputs if one.key):
             yield item
+
+
+def _waiting(plan: NightPlan, missing: Set[str]) -> set[str]:
+    """Steps of parts that need others which are not done."""
+    every = parts(plan)
+    undone = {name for name, part in every.items() if any(call.name in missing for call in part.group.calls)}
+    held = (part for part in every.values() if not undone.isdisjoint(part.needs))
+    return {call.name for part in held for call in part.group.calls}
 
 
 class _Told:
