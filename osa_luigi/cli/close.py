@@ -14,6 +14,7 @@ from osa_luigi.cli.status import verdict_line
 from osa_luigi.runner.attempt import Result, attempt
 from osa_luigi.runner.environment import ONE_THREAD
 from osa_luigi.runner.leg import warm_up
+from osa_luigi.steps.close import MARKER
 from osa_luigi.tasks.overview import Overview, overview
 from osa_luigi.tasks.session import Session
 from osa_luigi.tasks.verdict import Missing, NightVerdict
@@ -47,9 +48,8 @@ def close(
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     session = options.open_night(config_file, day, production, procedure, to_write=not dry_run)
     seen = overview(session)
-    result = None
-    if seen.verdict.is_complete and not seen.closed and not dry_run:
-        result = _close(session)
+    # Also where it is closed: a move that was cut short is finished then.
+    result = _close(session) if seen.verdict.is_complete and not dry_run else None
     good = seen.verdict.is_complete and (result is None or result.good)
     if as_json:
         options.print_json(_data(seen, result, good=good))
@@ -71,7 +71,7 @@ def _data(seen: Overview, result: Result | None, *, good: bool) -> dict[str, Any
     return {
         "date": seen.date.isoformat(),
         "production": seen.production.id,
-        "closed": bool(seen.closed) or bool(result and good),
+        "closed": good and bool(seen.closed or result),
         "outcome": result.outcome if result else None,
         "reason": result.reason if result else "",
         **seen.verdict.as_json(),
@@ -85,8 +85,8 @@ def _print(seen: Overview, result: Result | None) -> None:
         click.echo(line)
     if result is not None and not result.good:
         click.echo(f"Closing failed: {result.reason}", err=True)
-    elif result is not None:
-        click.echo(f"Closed: {seen.production.root / 'NightFinished.txt'}")
+    elif result is not None and result.outcome != "present":
+        click.echo(f"Closed: {seen.production.root / MARKER}")
     elif seen.closed:
         click.echo(f"It was closed at {seen.closed.replace('T', ' ')} UTC; nothing was done.")
     elif seen.verdict.is_complete:

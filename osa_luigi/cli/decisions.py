@@ -19,6 +19,7 @@ from osa_luigi.night.names import unit_label
 from osa_luigi.products.decisions import Decision, DecisionKind, decide, decisions, standing
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import ReceiptBook
+from osa_luigi.steps.close import MARKER
 from osa_luigi.tasks.parts import parse
 from osa_luigi.tasks.session import configure, night_paths, production_folder
 
@@ -243,7 +244,7 @@ def _effect(desk: _Desk) -> str:
             f"Process {holder.pid} on {holder.host} works on the night by the plan it began with, and will not close it by that. "
             f"When it has ended, run the night again: {again}"
         )
-    if (desk.production.root / "NightFinished.txt").exists():
+    if (desk.production.root / MARKER).exists():
         return f"The night was closed without this. Run it again, and it is closed again: {again}"
     return f"It holds from when the night is run (again): {again}"
 
