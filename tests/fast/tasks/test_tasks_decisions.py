@@ -19,7 +19,7 @@ from osa_luigi.tasks import session as sessions
 from osa_luigi.tasks.outlook import Kind, outlooks
 from osa_luigi.tasks.overview import Overview, State, overview
 from osa_luigi.tasks.parts import chosen
-from osa_luigi.tasks.policies import FAILED, FEW_EVENTS, NO_INTERLEAVED, is_over
+from osa_luigi.tasks.policies import FAILED, FEW_EVENTS, NO_INTERLEAVED, decide_by_rules, is_over
 from osa_luigi.tasks.run import MergeTask, ReconstructionTask
 
 pytestmark = pytest.mark.usefixtures("borrowed")
@@ -148,23 +148,18 @@ def test_another_decision_alone_opens_a_closed_night_and_closing_it_again_is_all
 # ---- a run ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("kind", "state"), [(DecisionKind.VETO, State.VETOED), (DecisionKind.DISCARD, State.DISCARDED)]
-)
-def test_a_run_that_is_left_out_is_not_processed_and_keeps_its_row(
-    fake_site: FakeSite, kind: DecisionKind, state: State
-) -> None:
-    discard(fake_site, "Run02003", kind)
+def test_a_run_that_is_left_out_is_not_processed_and_keeps_its_row(fake_site: FakeSite) -> None:
+    discard(fake_site, "Run02003", DecisionKind.VETO)
     assert run_night(fake_site).status is LuigiStatusCode.SUCCESS
     assert not any("Run02003" in name for name in fake_site.made())
     seen = look(fake_site)
     row = next(row for row in seen.rows if row.run == 2003)
-    assert (row.state, row.action, row.subruns, row.dl1) == (state, "None", 2, None)
+    assert (row.state, row.action, row.subruns, row.dl1) == (State.VETOED, "None", 2, None)
     verdicts = {one.unit: one for one in (*seen.verdict.runs, *seen.verdict.subruns)}
     assert verdicts["Run02003"].verdict == verdicts["Run02003.0000"].verdict == "COMPLETE_WITH_DECISIONS"
     assert verdicts["Run02003"].declared == 0
     assert verdicts["Run02004"].verdict == "COMPLETE"
-    with pytest.raises(NightError, match=f"Run02003 is left out, by decision 1: {kind} Run02003"):
+    with pytest.raises(NightError, match="Run02003 is left out, by decision 1: veto Run02003"):
         chosen(opened(fake_site).plan, "2003")
     decide(fake_site.production(), DecisionKind.RELEASE, "Run02003", "was good", undoes=[1])
     assert "merge_dl1.Run02003" in again(fake_site)
@@ -172,6 +167,7 @@ def test_a_run_that_is_left_out_is_not_processed_and_keeps_its_row(
 
 def test_the_products_of_a_run_that_is_discarded_later_stay_and_do_not_count(finished: FakeSite) -> None:
     discard(finished, "Run02003")
+    assert next(row for row in look(finished).rows if row.run == 2003).state is State.DISCARDED
     assert again(finished) == ["close.night", "longterm.night"]
     assert (finished.production().root / "tailcut84" / "nsb_tuning_0.14" / "dl2_LST-1.Run02003.h5").exists()
     assert "dl2" not in {step for step, count in summary(finished)["steps"].items() if count != 1}
@@ -226,52 +222,7 @@ def test_a_last_subrun_without_interleaved_events_is_discarded_before_its_run_is
     assert subruns(fake_site, "merge_dl1.Run02003") == {"0000"}
     assert summary(fake_site)["decisions"][0]["by"] == NO_INTERLEAVED
     assert look(fake_site).closed
-
-
-@pytest.mark.parametrize("legs", [1, 2])
-def test_a_last_subrun_whose_step_fails_is_discarded_and_the_same_command_goes_on(
-    fake_site: FakeSite, legs: int
-) -> None:
-    fake_site.set(decisions={"discard": RULES}, fake={"fail": ["r0_to_dl1:Run02003.0001"]})
-    if legs == 2:
-        fake_site.set(cat_b={"enabled": True})
-    assert run_night(fake_site).status is LuigiStatusCode.SUCCESS
-    (one,) = decisions(fake_site.production())
-    assert (one.by, one.unit) == (FAILED, "Run02003.0001")
-    assert one.evidence["named"] == "told to fail"
-    assert look(fake_site).verdict.night.verdict == "COMPLETE_WITH_DECISIONS"
-    assert look(fake_site).closed
-
-
-def test_with_two_legs_an_empty_last_subrun_is_left_out_of_the_runs_calibration(fake_site: FakeSite) -> None:
-    fake_site.set(cat_b={"enabled": True}, decisions={"discard": RULES}, fake={"empty": ["r0_to_dl1:Run02003.0001"]})
-    assert run_night(fake_site).status is LuigiStatusCode.SUCCESS
-    assert subruns(fake_site, "cat_b.Run02003") == {"0000"}
-    assert "dl1ab.Run02003.0001" not in fake_site.made()
-    assert look(fake_site).closed
-
-
-@pytest.mark.parametrize(
-    ("fake", "rules"),
-    [
-        ({"fail": ["r0_to_dl1:Run02003.0000"]}, RULES),
-        ({"die": ["r0_to_dl1:Run02003.0001"]}, RULES),
-        ({"fail": ["r0_to_dl1:Run02003.0001"]}, {"last_subrun_failures": ["no pedestals"]}),
-        ({"fail": ["r0_to_dl1:Run02004.0000"]}, RULES),
-    ],
-    ids=["not the last", "killed, not failed by itself", "another cause", "the only subrun"],
-)
-def test_other_failures_are_not_decided_away(fake_site: FakeSite, fake: dict[str, Any], rules: dict[str, Any]) -> None:
-    fake_site.set(decisions={"discard": rules}, fake=fake)
-    assert run_night(fake_site).status is LuigiStatusCode.FAILED
-    assert decisions(fake_site.production()) == ()
-    assert look(fake_site).verdict.night.verdict == "INCOMPLETE"
-
-
-def test_a_rule_does_not_decide_again_what_a_person_took_back(fake_site: FakeSite) -> None:
-    fake_site.set(decisions={"discard": {"last_subrun_min_events": 10}}, fake={"empty": ["r0_to_dl1:Run02003.0001"]})
-    assert run_night(fake_site).status is LuigiStatusCode.SUCCESS
-    assert [one.by for one in decisions(fake_site.production())] == [FEW_EVENTS]
+    # What a person takes back, the rule does not decide again.
     take_back(fake_site, 1)
     assert "merge_dl1.Run02003" in again(fake_site)
     assert len(decisions(fake_site.production())) == 2
@@ -280,20 +231,51 @@ def test_a_rule_does_not_decide_again_what_a_person_took_back(fake_site: FakeSit
 
 
 def test_a_rule_takes_its_own_decision_back_when_more_subruns_come(fake_site: FakeSite) -> None:
-    fake_site.set(decisions={"discard": RULES}, fake={"empty": ["r0_to_dl1:Run02003.0001"]})
-    assert run_night(fake_site).status is LuigiStatusCode.SUCCESS
     fake_site.night(*RUNS[:2], (2003, "DATA", 3), RUNS[3])
+    fake_site.set(decisions={"discard": RULES})
+    decide(fake_site.production(), DecisionKind.DISCARD, "Run02003.0001", "no events", by=FEW_EVENTS)
+    decide(fake_site.production(), DecisionKind.DISCARD, "Run02003.0000", "a person's")
+    plan = opened(fake_site).plan
+    (made,) = decide_by_rules(plan, opened(fake_site).configuration.procedure.discard)
+    assert (made.kind, made.unit, made.undoes, made.by) == (DecisionKind.UNDO, "Run02003.0001", (1,), FEW_EVENTS)
+    assert list(standing(decisions(fake_site.production()))) == ["Run02003.0000"]
+    assert decide_by_rules(opened(fake_site).plan, opened(fake_site).configuration.procedure.discard) == []
+
+
+def test_a_last_subrun_whose_step_fails_is_discarded_and_the_same_command_goes_on(fake_site: FakeSite) -> None:
+    fake_site.set(decisions={"discard": RULES}, fake={"fail": ["r0_to_dl1:Run02003.0001"]})
     assert run_night(fake_site).status is LuigiStatusCode.SUCCESS
-    last = decisions(fake_site.production())[-1]
-    assert (last.kind, last.unit, last.undoes, last.by) == (
-        DecisionKind.UNDO,
-        "Run02003.0001",
-        (1,),
-        NO_INTERLEAVED,
-    )
-    assert standing(decisions(fake_site.production())) == {}
-    assert subruns(fake_site, "merge_dl1.Run02003") == {"0000", "0001", "0002"}
+    (one,) = decisions(fake_site.production())
+    assert (one.by, one.unit) == (FAILED, "Run02003.0001")
+    assert one.evidence["named"] == "told to fail"
+    assert look(fake_site).verdict.night.verdict == "COMPLETE_WITH_DECISIONS"
     assert look(fake_site).closed
+
+
+def test_with_two_legs_the_runs_calibration_does_without_such_subruns(fake_site: FakeSite) -> None:
+    fake_site.night(*RUNS[:3], (2004, "DATA", 2))
+    fake = {"empty": ["r0_to_dl1:Run02003.0001"], "fail": ["r0_to_dl1:Run02004.0001"]}
+    fake_site.set(cat_b={"enabled": True}, decisions={"discard": RULES}, fake=fake)
+    assert run_night(fake_site).status is LuigiStatusCode.SUCCESS
+    assert sorted(one.unit for one in decisions(fake_site.production())) == ["Run02003.0001", "Run02004.0001"]
+    assert subruns(fake_site, "cat_b.Run02003") == {"0000"}
+    assert not {"dl1ab.Run02003.0001", "dl1ab.Run02004.0001"}.intersection(fake_site.made())
+    assert look(fake_site).closed
+
+
+def test_other_failures_are_not_decided_away(fake_site: FakeSite) -> None:
+    """Not the last; killed, not failed by itself; the only one; for another cause."""
+    fake_site.night(*RUNS, (2005, "DATA", 2), (2006, "DATA", 2))
+    fake = {
+        "fail": ["r0_to_dl1:Run02003.0000", "r0_to_dl1:Run02004.0000"],
+        "die": ["r0_to_dl1:Run02005.0001"],
+        "corrupt": ["r0_to_dl1:Run02006.0001"],
+    }
+    fake_site.set(decisions={"discard": RULES}, fake=fake)
+    assert run_night(fake_site).status is LuigiStatusCode.FAILED
+    assert len(fake_site.reasons()) == 4
+    assert decisions(fake_site.production()) == ()
+    assert look(fake_site).verdict.night.verdict == "INCOMPLETE"
 
 
 def test_while_a_run_may_grow_its_last_subrun_is_not_the_last(fake_site: FakeSite) -> None:
