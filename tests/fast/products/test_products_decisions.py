@@ -6,10 +6,13 @@ import json
 import multiprocessing
 import os
 import tempfile
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import crashes
 import pytest
+from fresh import Fresh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -104,6 +107,20 @@ def test_a_failing_disk_decides_nothing(production: Production, monkeypatch: pyt
             decide(production, VETO, "Run02003", "test run")
     assert decisions(production) == ()
     assert os.listdir(production.state / "decisions") == []
+
+
+@pytest.mark.parametrize("how", ["before", "after", "fails"])
+def test_a_decision_is_there_whole_or_not_at_all(production: Production, fresh: Fresh, how: str) -> None:
+    """Killed, or refused by the disk, at each operation in turn; the next one is recorded all the same."""
+    for number in count(1):
+        one = Production(production.root / f"{number}")
+        run = fresh.start(crashes.decide_until, number, how, one.root).wait()
+        before = decisions(one)
+        assert [(made.number, made.unit) for made in before] in ([], [(1, "Run02003")])
+        assert decide(one, RELEASE, "Run02003", "back").number == len(before) + 1
+        if run.answered and not run.result():
+            break
+    assert number > 4
 
 
 # ---- many at once -----------------------------------------------------------------------------------------------
