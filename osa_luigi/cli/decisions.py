@@ -69,7 +69,7 @@ def _open(config_file: Path | None, day: date, production: str, procedure: str |
     chosen = procedure or (options.procedure_of(main, production) if production else "")
     configuration = configure(main, production, chosen, to_write=False)
     place = production_folder(configuration, day)
-    if production and not chosen and not place.root.is_dir() and configuration.procedure.production_id == production:
+    if production and not chosen and not place.root.is_dir():
         _require_known(main, place, production)
     night = observe(night_paths(configuration), day)
     return _Desk(night, place, configuration.procedure.name, decisions(place))

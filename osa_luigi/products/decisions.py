@@ -104,7 +104,7 @@ class Decision:
         return f"decision {self.number}: {self.kind} {self.unit}{taken}, {who}, {when} UTC: {self.reason}"
 
 
-Standing = Mapping[str, tuple[Decision, ...]]
+Decided = Mapping[str, tuple[Decision, ...]]
 """Unit → the decisions that leave it out."""
 
 
@@ -169,18 +169,18 @@ def standing(every: Iterable[Decision]) -> dict[str, tuple[Decision, ...]]:
     return dict(sorted(found.items()))
 
 
-def about(stand: Standing, unit: str) -> tuple[Decision, ...]:
+def about(stand: Decided, unit: str) -> tuple[Decision, ...]:
     """The standing decisions that leave a run or subrun out: its own, and those of its run."""
     run = unit.partition(".")[0]
     return (*stand.get(run, ()), *(stand.get(unit, ()) if unit != run else ()))
 
 
-def within(stand: Standing, run: str) -> tuple[Decision, ...]:
+def within(stand: Decided, run: str) -> tuple[Decision, ...]:
     """The standing decisions on a run and on its subruns, by number."""
     return tuple(decision for decision in in_order(stand) if decision.unit.partition(".")[0] == run)
 
 
-def in_order(stand: Standing) -> tuple[Decision, ...]:
+def in_order(stand: Decided) -> tuple[Decision, ...]:
     """All standing decisions, by number."""
     found = (decision for several in stand.values() for decision in several)
     return tuple(sorted(found, key=lambda decision: decision.number))

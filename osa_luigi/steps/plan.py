@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from osa_luigi.night import CalibrationSource, Night, Run
-from osa_luigi.products.decisions import Standing
+from osa_luigi.products.decisions import Decided
 from osa_luigi.products.production import Production
 from osa_luigi.steps.call import StepCall
 
@@ -87,7 +87,7 @@ class NightPlan:
     close: Group
     newer: CalibrationSource | None = None
     configs: Mapping[Path, Mapping[str, Any]] = field(default_factory=dict)
-    decided: Standing = field(default_factory=dict)
+    decided: Decided = field(default_factory=dict)
 
     def write_configs(self) -> None:
         """Put the configurations where the calls name them, before the first runs."""

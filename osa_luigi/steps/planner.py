@@ -30,7 +30,7 @@ from osa_luigi.night import (
     foreign_identity,
 )
 from osa_luigi.products import names
-from osa_luigi.products.decisions import Standing, about, in_order, within
+from osa_luigi.products.decisions import Decided, about, in_order, within
 from osa_luigi.products.identity import canonical_json, digest
 from osa_luigi.products.production import Production
 from osa_luigi.steps.call import Input, Needs, Output, StepCall
@@ -76,7 +76,7 @@ def plan_night(
     production: Production,
     earlier: Night | None = None,
     pointings: Mapping[str, Mapping[str, Any]] | None = None,
-    decided: Standing | None = None,
+    decided: Decided | None = None,
     before: NightPlan | None = None,
 ) -> NightPlan:
     """The plan of a night.
@@ -119,14 +119,14 @@ def plan_night(
     )
 
 
-def declared_part(run: Run, decided: Standing) -> Run:
+def declared_part(run: Run, decided: Decided) -> Run:
     """A run without the subruns that were decided to be left out; without any if the run was."""
     if not within(decided, run.label):
         return run
     return replace(run, subruns=tuple(subrun for subrun in run.subruns if not about(decided, subrun.label)))
 
 
-def _as_before(before: NightPlan | None, run: Run, decided: Standing) -> RunPlan | None:
+def _as_before(before: NightPlan | None, run: Run, decided: Decided) -> RunPlan | None:
     if before is None or within(before.decided, run.label) != within(decided, run.label):
         return None
     return before.runs.get(run.run_id)
@@ -143,7 +143,7 @@ class _Planner:
         source: CalibrationSource | None,
         production: Production,
         pointings: Mapping[str, Mapping[str, Any]],
-        decided: Standing,
+        decided: Decided,
     ) -> None:
         self._configuration = configuration
         self._procedure = configuration.procedure

@@ -22,8 +22,7 @@ from osa_luigi.config import Configuration, load
 from osa_luigi.errors import ConfigurationError, ExecutorError, KeyConflictError, NightError, ProductError
 from osa_luigi.night import CalibrationSource, DataLevel, Night, NightPaths, Run, compact, observe
 from osa_luigi.products.commit import finish_move
-from osa_luigi.products.decisions import Standing as Decided
-from osa_luigi.products.decisions import decisions
+from osa_luigi.products.decisions import Decided, decisions
 from osa_luigi.products.decisions import standing as standing_decisions
 from osa_luigi.products.linking import find_equal, link_product
 from osa_luigi.products.production import Production
