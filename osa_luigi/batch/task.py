@@ -27,7 +27,7 @@ class BatchTask(luigi.Task):  # type: ignore[misc]
 
     @abstractmethod
     def jobs(self) -> list[Job]:
-        """What the executor is to do: a job for each member, with the member's id as its name."""
+        """What the executor is to do: a job for each member, with the member's id as its name; none where there is nothing to do."""
 
     @abstractmethod
     def make_executor(self) -> Executor:
@@ -39,6 +39,10 @@ class BatchTask(luigi.Task):  # type: ignore[misc]
 
     def heard(self, event: Event) -> None:
         """Told of every event of this task's job, in the worker's main thread; of a batch, each member is told of its own."""
+
+    def is_excused(self) -> bool:
+        """Whether its failure does not count any more: while it was under way, it was decided to do without it."""
+        return False
 
     def run(self) -> None:
         """Never called by the worker of osa_luigi.

@@ -194,7 +194,7 @@ class OsaWorker(LastingWorker):
             for job_in_flight in new.values():
                 self._end(job_in_flight, str(error))
             return
-        for name in made:
+        for name in new.keys() - {job.name for job in jobs}:
             self._end(new[name])
         self._show()
 
@@ -235,7 +235,7 @@ class OsaWorker(LastingWorker):
             case "done":
                 self._end(job)
             case "given up":
-                self._end(job, event.text)
+                self._end(job, None if job.task.is_excused() else event.text)
             case _:
                 job.hear(event)
                 self._messages.note(job)

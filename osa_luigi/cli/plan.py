@@ -14,6 +14,7 @@ from rich.table import Table
 from osa_luigi.cli import options
 from osa_luigi.cli.tables import plain_table, print_table
 from osa_luigi.errors import NightError
+from osa_luigi.products.decisions import about
 from osa_luigi.steps.plan import NightPlan
 from osa_luigi.tasks.outlook import REFUSED, TO_MAKE, Kind, Outlook, outlooks
 from osa_luigi.tasks.session import newer_calibration
@@ -65,6 +66,8 @@ def _chosen(plan: NightPlan, items: list[Outlook], run_id: int | None) -> list[O
         return items
     run = plan.night.run(run_id)  # says which runs there are
     chosen = [item for item in items if item.call.unit.partition(".")[0] == run.label]
+    if left_out := about(plan.decided, run.label):
+        raise NightError(f"{run.label} is left out, by {left_out[-1]}. `osa undo` takes that back.")
     if not chosen:
         raise NightError(
             f"{run.label} is a {run.run_type} run that this night's plan does not use: nothing is done for it"
@@ -112,6 +115,7 @@ def _data(plan: NightPlan, items: Sequence[Outlook], *, every: bool) -> dict[str
         },
         "data_runs": list(plan.runs),
         "unlisted_runs": list(plan.night.unlisted_runs),
+        "left_out": list(plan.decided),
         "to_make": sum(item.kind in TO_MAKE for item in items),
         "steps": summary(items),
         "conflicts": [item.as_json() for item in items if item.kind in REFUSED],
@@ -123,6 +127,8 @@ def _data(plan: NightPlan, items: Sequence[Outlook], *, every: bool) -> dict[str
 
 def _print(plan: NightPlan, items: Sequence[Outlook], *, every: bool) -> None:
     click.echo(_head(plan))
+    if plan.decided:
+        click.echo(f"Left out: {', '.join(plan.decided)} (`osa decisions` says why)")
     if plan.night.unlisted_runs:
         runs = ", ".join(map(str, plan.night.unlisted_runs))
         click.echo(f"Raw files of runs that the run summary lacks: {runs}. Make the run summary again to include them.")

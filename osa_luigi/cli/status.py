@@ -13,7 +13,9 @@ from osa_luigi.cli import options
 from osa_luigi.cli.tables import coloured, plain_table, print_table
 from osa_luigi.errors import NightError
 from osa_luigi.products.production import Production
+from osa_luigi.steps.close import Verdict
 from osa_luigi.tasks.overview import Overview, Row, State, overview
+from osa_luigi.tasks.verdict import NightVerdict
 
 COLUMNS = (
     *(
@@ -42,6 +44,8 @@ STYLES = {
     State.FAILED: "bold red",
     State.CONFLICT: "bold red",
     State.PENDING: "",
+    State.DISCARDED: "yellow",
+    State.VETOED: "yellow",
 }
 
 LEVELS = {
@@ -91,7 +95,9 @@ def print_overview(seen: Overview) -> None:
     """The table, the failures, the products, the conclusion."""
     print_table(_table(seen.rows))
     _print_failures(seen)
+    _print_decisions(seen)
     _print_places(seen)
+    click.echo(f"Verdict: {verdict_line(seen.verdict)}")
     click.echo(_conclusion(seen))
 
 
@@ -141,6 +147,27 @@ def _print_failures(seen: Overview) -> None:
         click.echo(f"  next: remove the cause, then run the night again, or this step alone: {failure.next}")
 
 
+def _print_decisions(seen: Overview) -> None:
+    if seen.decisions:
+        click.echo("\nLeft out:")
+    for decision in seen.decisions:
+        click.echo(f"  {decision}")
+
+
+def verdict_line(verdict: NightVerdict) -> str:
+    """The night's verdict in a line."""
+    night = verdict.night
+    if not verdict.is_complete:
+        whole = sum(run.verdict is not Verdict.INCOMPLETE for run in verdict.runs)
+        return (
+            f"{night.verdict}, the products of {night.missing} of {night.declared} steps are missing; "
+            f"{whole} of {len(verdict.runs)} runs are complete. `osa close --dry-run` says what is missing and why."
+        )
+    numbers = ", ".join(map(str, night.decisions))
+    by = f" ({'decisions' if len(night.decisions) > 1 else 'decision'} {numbers})" if numbers else ""
+    return f"{night.verdict}{by}, the products of all {night.declared} declared steps are there."
+
+
 def _times(tries: int) -> str:
     return "tried once" if tries == 1 else f"tried {tries} times"
 
@@ -164,6 +191,8 @@ def _conclusion(seen: Overview) -> str:
     if seen.was_closed:
         lost = f"the products of {seen.missing} step{'s' * (seen.missing > 1)} were lost since"
         return f"{night}: was closed at {_utc(seen.was_closed)}, {lost}; {next_}"
+    if seen.closed_otherwise:
+        return f"{night}: was closed at {_utc(seen.closed_otherwise)} by other decisions than hold now; {next_}"
     if not seen.production.root.is_dir():
         return f"{night}: {_not_begun(seen.production)}; {next_}"
     return f"{night}: not closed, {seen.steps - seen.missing} of {seen.steps} steps made; {next_}"

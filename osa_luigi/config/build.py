@@ -124,6 +124,7 @@ def build_procedure(checked: Checked, base: Path) -> m.Procedure:
         merge=m.Merge(**values["merge"]),
         dl2=_dl2(checked, base),
         longterm=m.Longterm(**values["longterm"]),
+        discard=m.DiscardRules(**{name: freeze(value) for name, value in values["decisions"]["discard"].items()}),
         fake=_fake(values["fake"]),
         settings=freeze(values),
         origins=_origins(checked),

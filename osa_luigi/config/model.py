@@ -212,6 +212,20 @@ class Longterm:
 
 
 @dataclass(frozen=True, slots=True)
+class DiscardRules:
+    """When a run's last subrun is discarded by itself; failures are parts of the reason."""
+
+    last_subrun_without_interleaved: bool
+    last_subrun_min_events: int
+    last_subrun_failures: tuple[str, ...]
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a rule at all."""
+        return bool(self.last_subrun_without_interleaved or self.last_subrun_min_events or self.last_subrun_failures)
+
+
+@dataclass(frozen=True, slots=True)
 class Fake:
     """Fake steps in the place of lstchain; patterns are ``step:unit`` in the manner of fnmatch."""
 
@@ -221,6 +235,7 @@ class Fake:
     die: tuple[str, ...]
     corrupt: tuple[str, ...]
     hang: tuple[str, ...]
+    empty: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +256,7 @@ class Procedure:
     merge: Merge
     dl2: Dl2
     longterm: Longterm
+    discard: DiscardRules
     fake: Fake | None
     settings: FrozenMapping = field(repr=False, default_factory=FrozenMapping)
     origins: Origins = field(repr=False, compare=False, default_factory=FrozenMapping)

@@ -300,6 +300,26 @@ _FAKE: Schema = {
     "die": names(OPERATIONAL, [], f"Steps that kill themselves (SIGKILL), {_PATTERNS}."),
     "corrupt": names(OPERATIONAL, [], f"Steps that write a truncated product and exit with 0, {_PATTERNS}."),
     "hang": names(OPERATIONAL, [], f"Steps that never end, {_PATTERNS}."),
+    "empty": names(OPERATIONAL, [], f"Steps that count no events and no interleaved ones, {_PATTERNS}."),
+}
+
+_DISCARD: Schema = {
+    "last_subrun_without_interleaved": leaf(
+        OPERATIONAL, "boolean", False, "Discard a run's last subrun if its DL1a holds no interleaved events."
+    ),
+    "last_subrun_min_events": leaf(
+        OPERATIONAL,
+        "integer",
+        0,
+        "Discard a run's last subrun if its DL1a holds fewer events (0: never).",
+        min=0,
+        unit="events",
+    ),
+    "last_subrun_failures": names(
+        OPERATIONAL,
+        [],
+        "Discard a run's last subrun if a step of it failed by itself, and the reason holds one of these texts.",
+    ),
 }
 
 PROCEDURE: Schema = {
@@ -402,6 +422,10 @@ PROCEDURE: Schema = {
                 OPERATIONAL, False, "Add the spectrum of the cosmic rays' intensities, of each subrun."
             ),
         },
+    ),
+    "decisions": section(
+        "What is decided by rules, and recorded as a decision.",
+        {"discard": section("Discarding a run's last subrun, before the run is merged.", _DISCARD)},
     ),
     "fake": section(
         "Fake steps in the place of lstchain, to try out the engine.",

@@ -8,6 +8,7 @@
     <root>/.osa/scratch/     working folders of live attempts, on the products' own file system
     <root>/.osa/configs/     resolved lstchain configurations, by content
     <root>/.osa/engine/      who is working on it (leases)
+    <root>/.osa/decisions/   what was decided about it, and why
 
 Receipts, attempts and logs of a run and its subruns share one folder, and later its archive. They are read by paperwork.py alone.
 """

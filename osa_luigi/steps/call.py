@@ -98,6 +98,9 @@ class StepCall:
         Operational: what the attempt may use.
     fake
         Behaviour of a fake step in place of lstchain; ``None`` for the real thing.
+    decisions
+        Those that left units out of its inputs, as `osa_luigi.products.decisions.Decision.short` tells them: for the receipt, and the
+        reason why there are fewer inputs than before. Not part of the key.
     """
 
     step: str
@@ -109,6 +112,7 @@ class StepCall:
     configs: Mapping[str, Path] = field(default_factory=dict)
     needs: Needs = Needs(memory_mb=2000, cores=1, time_limit_s=3600.0)
     fake: Mapping[str, Any] | None = None
+    decisions: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def name(self) -> str:
@@ -149,6 +153,7 @@ class StepCall:
             "configs": {role: str(path) for role, path in self.configs.items()},
             "needs": {"memory_mb": needs.memory_mb, "cores": needs.cores, "time_limit_s": needs.time_limit_s},
             "fake": plain(self.fake),
+            **({"decisions": plain(self.decisions)} if self.decisions else {}),
         }
 
     @classmethod
@@ -164,4 +169,5 @@ class StepCall:
             configs={role: Path(path) for role, path in data["configs"].items()},
             needs=Needs(**data["needs"]),
             fake=data["fake"],
+            decisions=tuple(data.get("decisions", ())),
         )

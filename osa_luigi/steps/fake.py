@@ -28,7 +28,7 @@ class FakeStep(Step):
 
     Its behaviour comes with the call, as the procedure's section ``fake`` holds it: ``duration_s``, ``size_kb``, and lists of
     patterns ``step:unit`` under ``fail`` (exit code 1), ``die`` (kills itself), ``corrupt`` (half an output, exit code 0)
-    and ``hang`` (until its time limit).
+    and ``hang`` (until its time limit), or ``empty`` (counts no events).
     """
 
     name = "fake"
@@ -54,7 +54,8 @@ class FakeStep(Step):
     def verify(self, call: StepCall, files: Mapping[str, Path]) -> Mapping[str, Any]:
         for path in files.values():
             check(path, call.key)
-        return {"files": len(files)}
+        empty = _matches((call.fake or {}).get("empty", ()), call)
+        return {"files": len(files), **({"events": 0, "interleaved": 0} if empty else {})}
 
 
 def content(key: str, size_kb: int) -> str:

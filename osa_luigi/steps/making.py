@@ -23,13 +23,14 @@ class Common(TypedDict):
 
     ``software``: versions of the packages that make the product, part of the key. ``needs``: what the attempt may use,
     not part of it. ``fake``: behaviour of a fake step; that it is one is part of the key. ``digests``: those of configurations that
-    are planned, but not written yet.
+    are planned, but not written yet. ``decisions``: see `StepCall`.
     """
 
     software: Mapping[str, str]
     needs: Needs
     fake: NotRequired[Mapping[str, Any] | None]
     digests: NotRequired[Mapping[Path, str]]
+    decisions: NotRequired[tuple[Mapping[str, Any], ...]]
 
 
 def make(
@@ -44,6 +45,7 @@ def make(
     configs: Mapping[str, Path] | None = None,
     fake: Mapping[str, Any] | None = None,
     digests: Mapping[Path, str] | None = None,
+    decisions: tuple[Mapping[str, Any], ...] = (),
 ) -> StepCall:
     """The call of a step for one unit, with its key.
 
@@ -77,6 +79,7 @@ def make(
         configs=configs,
         needs=needs,
         fake=fake,
+        decisions=decisions,
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from osa_luigi.night import CalibrationSource, Night, Run
+from osa_luigi.products.decisions import Decided
 from osa_luigi.products.production import Production
 from osa_luigi.steps.call import StepCall
 
@@ -34,7 +35,7 @@ class RunPlan:
     Parameters
     ----------
     run
-        As observed.
+        As observed, without the subruns that were decided to be left out.
     legs
         Name of the leg → subrun number → its group. The longest chains of subrun-wise steps with no gate of the run between them:
         ``dl1`` from raw to DL1b, or ``dl1a`` and ``dl1b`` where cleaning levels or a Cat-B calibration are found per run.
@@ -71,6 +72,8 @@ class NightPlan:
     ----------
     newer
         Later calibration runs than `source`, with which the production was begun; `None` if there are none.
+    decided
+        Which runs and subruns are left out, and why: unit → the decisions.
     configs
         Resolved lstchain configurations, and the list of declared products: where they will lie → content.
     """
@@ -84,6 +87,7 @@ class NightPlan:
     close: Group
     newer: CalibrationSource | None = None
     configs: Mapping[Path, Mapping[str, Any]] = field(default_factory=dict)
+    decided: Decided = field(default_factory=dict)
 
     def write_configs(self) -> None:
         """Put the configurations where the calls name them, before the first runs."""

@@ -30,6 +30,7 @@ from osa_luigi.night import (
     foreign_identity,
 )
 from osa_luigi.products import names
+from osa_luigi.products.decisions import Decided, about, in_order, within
 from osa_luigi.products.identity import canonical_json, digest
 from osa_luigi.products.production import Production
 from osa_luigi.steps.call import Input, Needs, Output, StepCall
@@ -75,6 +76,8 @@ def plan_night(
     production: Production,
     earlier: Night | None = None,
     pointings: Mapping[str, Mapping[str, Any]] | None = None,
+    decided: Decided | None = None,
+    before: NightPlan | None = None,
 ) -> NightPlan:
     """The plan of a night.
 
@@ -88,10 +91,16 @@ def plan_night(
         The night of the calibration runs, if it is not this one.
     pointings
         Subrun → identity of the pointing that it keeps; that of its run where there is none.
+    decided
+        Runs and subruns that are left out, and by which decisions.
+    before
+        The plan of the same night before these decisions: of runs that they do not concern, it is kept.
     """
-    planner = _Planner(configuration, night, earlier or night, source, production, pointings or {})
+    decided = decided or {}
+    planner = _Planner(configuration, night, earlier or night, source, production, pointings or {}, decided)
     calibration = planner.calibration() if source else None
-    runs = {run.run_id: planner.run(run) for run in night.data_runs if run.subruns}
+    kept = [declared_part(run, decided) for run in night.data_runs]
+    runs = {run.run_id: _as_before(before, run, decided) or planner.run(run) for run in kept if run.subruns}
     longterm = planner.longterm(runs)
     close = planner.close(
         [group for group in (calibration, longterm) if group] + [g for run in runs.values() for g in run.groups()]
@@ -104,8 +113,23 @@ def plan_night(
         runs=runs,
         longterm=longterm,
         close=close,
-        configs=planner.configs,
+        newer=before.newer if before else None,
+        configs={**(before.configs if before else {}), **planner.configs},
+        decided=decided,
     )
+
+
+def declared_part(run: Run, decided: Decided) -> Run:
+    """A run without the subruns that were decided to be left out; without any if the run was."""
+    if not within(decided, run.label):
+        return run
+    return replace(run, subruns=tuple(subrun for subrun in run.subruns if not about(decided, subrun.label)))
+
+
+def _as_before(before: NightPlan | None, run: Run, decided: Decided) -> RunPlan | None:
+    if before is None or within(before.decided, run.label) != within(decided, run.label):
+        return None
+    return before.runs.get(run.run_id)
 
 
 class _Planner:
@@ -119,6 +143,7 @@ class _Planner:
         source: CalibrationSource | None,
         production: Production,
         pointings: Mapping[str, Mapping[str, Any]],
+        decided: Decided,
     ) -> None:
         self._configuration = configuration
         self._procedure = configuration.procedure
@@ -127,6 +152,7 @@ class _Planner:
         self._chosen = source
         self._production = production
         self._pointings = pointings
+        self._decided = decided
         self._tailcut = tailcut_folder(configuration)
         self.configs: dict[Path, Mapping[str, Any]] = {}
         self._sections: dict[str, Path] = {}
@@ -302,12 +328,12 @@ class _Planner:
                     systematics=self._systematics,
                     filters=self._procedure.cat_b.filters,
                     sample_size=self._procedure.cat_b.sample_size,
-                    **self._common("cat_b"),
+                    **self._common_of_run("cat_b", run),
                 )
             )
         if self._procedure.tailcuts.per_run:
             dl1 = [self._product(call, "dl1") for call in dl1a]
-            calls.append(Tailcuts.call(unit=run.label, dl1=dl1, **self._common("tailcuts")))
+            calls.append(Tailcuts.call(unit=run.label, dl1=dl1, **self._common_of_run("tailcuts", run)))
         return tuple(calls)
 
     def _dl1ab(self, dl1a: StepCall, calibration: Sequence[StepCall]) -> StepCall:
@@ -339,7 +365,7 @@ class _Planner:
             unit=run.label,
             datachecks=[self._product(check, "datacheck") for check in checks],
             tailcut=self._tailcut,
-            **self._common("run_datacheck"),
+            **self._common_of_run("run_datacheck", run),
         )
         group = self._group("datacheck", (*checks, call))
         return replace(group, after=tuple(check.name for check in checks))
@@ -352,7 +378,7 @@ class _Planner:
             datachecks=[self._product(check, "datacheck") for check in checks],
             muons=[self._product(one, "muons") for one in dl1a],
             tailcut=self._tailcut,
-            **self._common("run_plots"),
+            **self._common_of_run("run_plots", run),
         )
         return self._group("plots", (call,))
 
@@ -365,12 +391,12 @@ class _Planner:
                     dl1=[self._product(call, "dl1") for call in dl1b],
                     tailcut=self._tailcut,
                     images=self._procedure.merge.images,
-                    **self._common("merge_dl1"),
+                    **self._common_of_run("merge_dl1", run),
                 )
             )
         if self._procedure.merge.muons:
             muons = [self._product(call, "muons") for call in dl1a]
-            calls.append(MergeMuons.call(unit=run.label, muons=muons, **self._common("merge_muons")))
+            calls.append(MergeMuons.call(unit=run.label, muons=muons, **self._common_of_run("merge_muons", run)))
         return tuple(calls)
 
     def _dl2(self, run: Run, merge: Sequence[StepCall]) -> Group | None:
@@ -406,7 +432,7 @@ class _Planner:
             day=self._night.date,
             datachecks=[self._product(group.calls[-1], "datacheck") for group in groups],
             muons=[self._product(call, "muons") for run in runs.values() for call in _of_step(run, "r0_to_dl1")],
-            **self._common("longterm"),
+            **self._common_of_night("longterm"),
         )
         if not self._procedure.longterm.transparency:
             return self._group("night", (call,))
@@ -414,7 +440,7 @@ class _Planner:
             day=self._night.date,
             checked=self._product(call, "h5"),
             datachecks=[self._product(group.calls[-1], "datacheck") for group in groups],
-            **self._common("transparency"),
+            **self._common_of_night("transparency"),
         )
         return self._group("night", (call, spectra))
 
@@ -426,16 +452,19 @@ class _Planner:
             if group.production == self._production
             for call in (*group.calls, *group.riders)
         }
-        listing = self._production.config(declared)
-        self.configs[listing] = declared
+        decided = [decision.short() for decision in in_order(self._decided)]
+        # Without decisions a plain list, as it was before there were any: nights that were closed then stay closed.
+        content = {"products": declared, "decisions": decided} if decided else declared
+        listing = self._production.config(content)
+        self.configs[listing] = content
         call = make(
             Close,
             unit=NIGHT,
             # The marker names the production, so another production's will not do.
             settings={"production": self._production.id},
-            inputs=[Input("declared", str(listing), digest(declared), key=digest(declared))],
+            inputs=[Input("declared", str(listing), digest(content), key=digest(content))],
             outputs=[Output("marker", Path(MARKER)), Output("summary", Path(SUMMARY))],
-            **self._common("close"),
+            **self._common_of_night("close"),
         )
         return self._group("night", (call,))
 
@@ -480,6 +509,15 @@ class _Planner:
     @cache  # noqa: B019 (a planner lives as long as one planning)
     def _common(self, step: str) -> Common:
         return {**common(self._configuration, step), "digests": self._digests}
+
+    def _common_of_run(self, step: str, run: Run) -> Common:
+        """With the decisions on the run's subruns."""
+        decided = tuple(decision.short() for decision in within(self._decided, run.label))
+        return {**self._common(step), "decisions": decided}
+
+    def _common_of_night(self, step: str) -> Common:
+        decided = tuple(decision.short() for decision in in_order(self._decided))
+        return {**self._common(step), "decisions": decided}
 
 
 def common(configuration: Configuration, step: str) -> Common:

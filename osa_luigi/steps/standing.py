@@ -30,7 +30,8 @@ class Standing(Enum):
     SAME = "same"
     """Made, with the same step key."""
     GROWN = "grown"
-    """Made from fewer products than there are now (a night is processed while it is taken): to be made again."""
+    """Made from other products than there are now: from fewer (a night is processed while it is taken), or from such as were
+    discarded since. To be made again."""
     CONFLICT = "conflict"
     """Made with other scientific settings or software, or from other inputs: refused under the same production id."""
 
@@ -67,17 +68,36 @@ def _has_grown(call: StepCall, receipt: Receipt) -> bool:
 
     A product that was made otherwise is refused where it was made; here it has grown. Where inputs are gone (raw files that were moved
     off the disk, say), a product of all of them must not be replaced by one of the rest; nor one of a run by one of another run.
+    Those that a decision left out may be gone.
     """
     before, now = _identities(receipt.inputs), _identities(map(_as_recorded, call.inputs))
+    wanted = [item for item in receipt.inputs if not _is_left_out(item, call)]
     return (
         before.keys() == now.keys()  # an input of another kind is another way of making it
         and digest(before) != digest(now)  # else the step itself is another: its version, say
         and digest(receipt.settings) == digest(call.settings)
         and not _other_software(receipt)
         and _foreign(receipt.inputs) <= _foreign(map(_as_recorded, call.inputs))
-        and _units(receipt.inputs) <= _units(map(_as_recorded, call.inputs))
-        and all(len(now.get(role, ())) >= len(items) for role, items in before.items())
+        and _units(wanted) <= _units(map(_as_recorded, call.inputs))
+        and all(len(now.get(role, ())) >= len(items) for role, items in _identities(wanted).items())
     )
+
+
+def _is_left_out(item: Mapping[str, Any], call: StepCall) -> bool:
+    """Whether a recorded input is a product of a run or subrun that was decided to be left out."""
+    if not (call.decisions and item["key"]):
+        return False
+    unit = _unit(item["path"])
+    return not {unit, unit.partition(".")[0]}.isdisjoint(decision["unit"] for decision in call.decisions)
+
+
+def decided_since(call: StepCall, receipt: Receipt) -> list[str]:
+    """Which decisions a product was not made by, or was made by and which hold no more, a line each."""
+    now = {decision["number"]: decision for decision in call.decisions}
+    before = {decision["number"]: decision for decision in receipt.counts.get("decisions", ())}
+    new = [f"decision {number} ({now[number]['kind']} {now[number]['unit']}) since" for number in now.keys() - before]
+    gone = [f"decision {number} holds no more" for number in before.keys() - now]
+    return [*sorted(new), *sorted(gone)]
 
 
 def is_of_one_unit(call: StepCall, receipt: Receipt) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Presence, Receipt
 from osa_luigi.steps.call import StepCall
-from osa_luigi.steps.standing import Standing, difference, is_of_one_unit, standing
+from osa_luigi.steps.standing import Standing, decided_since, difference, is_of_one_unit, standing
 from osa_luigi.tasks.session import Session
 
 
@@ -19,7 +19,7 @@ class Kind(StrEnum):
     MADE = "made"
     NEW = "new"
     GROWN = "grown"
-    """Made from fewer products than there are now: made again."""
+    """Made from fewer products than there are now, or before a decision on them: made again."""
     LOST = "lost"
     """Made, but its files are gone or of another size: made again."""
     LINK = "link"
@@ -91,7 +91,8 @@ def outlook(session: Session, production: Production, call: StepCall) -> Outlook
             changes = tuple(difference(production, call, receipt, session.plan.configs))
             return Outlook(production, call, Kind.CONFLICT, "made otherwise: " + "; ".join(changes), changes, receipt)
         case Standing.GROWN:
-            return Outlook(production, call, Kind.GROWN, "made from less than there is now", (), receipt)
+            why = "; ".join(decided_since(call, receipt)) or "made from less than there is now"
+            return Outlook(production, call, Kind.GROWN, why, (), receipt)
     if session.book(production).presence(call.name) is Presence.LOST:
         return Outlook(production, call, Kind.LOST, "its files are gone, or of another size", (), receipt)
     origin = f"linked from production {receipt.linked_from}" if receipt.linked_from else "made"

@@ -16,13 +16,17 @@ from typing import Any
 from osa_luigi.batch.lease import Engine, engine
 from osa_luigi.night import Sequence, sequences
 from osa_luigi.products.attempts import Record, read_records
+from osa_luigi.products.decisions import Decision, DecisionKind, in_order, within
 from osa_luigi.products.identity import plain
 from osa_luigi.products.paperwork import LOGS, Paperwork
 from osa_luigi.products.production import Production
+from osa_luigi.products.receipt import Receipt
 from osa_luigi.steps.call import StepCall
+from osa_luigi.steps.standing import decided_since
 from osa_luigi.tasks.live import live_attempts
 from osa_luigi.tasks.outlook import REFUSED, Outlook, outlooks
 from osa_luigi.tasks.session import Session
+from osa_luigi.tasks.verdict import NightVerdict, judge, night_options
 
 
 class State(StrEnum):
@@ -34,6 +38,8 @@ class State(StrEnum):
     FAILED = "FAILED"
     CONFLICT = "CONFLICT"
     PENDING = "PENDING"
+    DISCARDED = "DISCARDED"
+    VETOED = "VETOED"
 
 
 ACTION = {
@@ -43,6 +49,8 @@ ACTION = {
     State.FAILED: "Retry",
     State.CONFLICT: "Decide",
     State.PENDING: "Run",
+    State.DISCARDED: "None",
+    State.VETOED: "None",
 }
 """What the sequence waits for."""
 
@@ -125,8 +133,12 @@ class Overview:
         When the night was closed (UTC), empty while it is open.
     was_closed
         When it was closed, where products have been lost since.
+    closed_otherwise
+        When it was closed, where other decisions hold since.
     missing
         Steps of the plan whose products are not there.
+    decisions
+        Those that leave something out.
     """
 
     date: date
@@ -137,8 +149,11 @@ class Overview:
     engine: Engine | None
     closed: str
     was_closed: str
+    closed_otherwise: str
     steps: int
     missing: int
+    verdict: NightVerdict
+    decisions: tuple[Decision, ...]
 
     def as_json(self) -> dict[str, Any]:
         """For a program to read."""
@@ -148,6 +163,9 @@ class Overview:
             "folder": str(self.production.root),
             "closed": self.closed or None,
             "was_closed": self.was_closed or None,
+            "closed_otherwise": self.closed_otherwise or None,
+            "verdict": self.verdict.as_json(),
+            "decisions": [decision.as_json() for decision in self.decisions],
             "steps": self.steps,
             "missing": self.missing,
             "engine": asdict(self.engine) if self.engine else None,
@@ -179,17 +197,22 @@ class _Looking:
 
     def overview(self) -> Overview:
         plan = self._plan
+        failures = tuple(self._failures(self._outlooks.values()))
+        reasons = {f"{failure.step}.{failure.unit}": failure.reason for failure in failures}
         return Overview(
             date=plan.night.date,
             production=plan.production,
             rows=tuple(self._row(sequence) for sequence in sequences(plan.night)),
-            failures=tuple(self._failures(self._outlooks.values())),
+            failures=failures,
             places=_places(self._outlooks.values()),
             engine=engine(plan.production),
             closed=self._marked if self._closed else "",
             was_closed="" if self._closed else self._marked,
+            closed_otherwise=self._closed_otherwise,
             steps=len(self._outlooks),
             missing=self._missing,
+            verdict=judge(self._session, self._outlooks, reasons),
+            decisions=in_order(plan.decided),
         )
 
     @cached_property
@@ -199,8 +222,17 @@ class _Looking:
     @cached_property
     def _marked(self) -> str:
         """When the marker of the closed night was made; empty where there is none, or it is of less than there is now."""
-        close = self._outlooks[self._plan.close.calls[0].name]
-        return str(close.receipt.attempt.get("ended", ""))[:19] if close.made and close.receipt else ""
+        close = self._closing
+        return _ended(close.receipt) if close.made and close.receipt else ""
+
+    @property
+    def _closed_otherwise(self) -> str:
+        close = self._closing
+        return _ended(close.receipt) if close.receipt and decided_since(close.call, close.receipt) else ""
+
+    @property
+    def _closing(self) -> Outlook:
+        return self._outlooks[self._plan.close.calls[0].name]
 
     @property
     def _closed(self) -> bool:
@@ -211,7 +243,7 @@ class _Looking:
         attempts = [record for item in items for record in self._records.get(item.call.name, ())]
         failed = [record for record in attempts if record["outcome"] == "failed"]
         newest = max(attempts, key=_id, default=None)
-        state = self._state(items)
+        state = self._left_out(sequence) or self._state(items)
         return Row(
             tel=self._session.configuration.main.site.telescope,
             seq=sequence.seq,
@@ -234,6 +266,14 @@ class _Looking:
             datacheck=_percent(items, "datacheck"),
             dl2=_percent(items, "dl2"),
         )
+
+    def _left_out(self, sequence: Sequence) -> State | None:
+        """A run of which nothing is declared, by decision."""
+        decided = within(self._plan.decided, sequence.run.label)
+        if not decided or sequence.run_id in self._plan.runs:
+            return None
+        vetoed = any(decision.kind is DecisionKind.VETO for decision in decided)
+        return State.VETOED if vetoed else State.DISCARDED
 
     def _of(self, sequence: Sequence) -> list[Outlook]:
         """The steps of a sequence, each once."""
@@ -284,12 +324,7 @@ class _Looking:
             )
 
     def _next(self, call: StepCall) -> str:
-        plan = self._plan
-        procedure = self._session.configuration.procedure.name
-        return (
-            f"osa step run {call.step} {call.unit} --date {plan.night.date} "
-            f"--production {plan.production.id} --procedure {procedure}"
-        )
+        return f"osa step run {call.step} {call.unit} {night_options(self._session)}"
 
 
 def _percent(items: Iterable[Outlook], step: str, role: str = "") -> float | None:
@@ -311,6 +346,10 @@ def _log(item: Outlook, record: Record) -> str:
 
 def _cpu(record: Record) -> float:
     return float(record["cpu_s"]) + float(record["verify_cpu_s"])
+
+
+def _ended(receipt: Receipt) -> str:
+    return str(receipt.attempt.get("ended", ""))[:19]
 
 
 def _id(record: Record) -> str:

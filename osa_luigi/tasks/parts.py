@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from osa_luigi.errors import NightError
 from osa_luigi.night import DataLevel
 from osa_luigi.night.names import run_label, unit_label
+from osa_luigi.products.decisions import about
 from osa_luigi.steps.plan import Group, NightPlan, RunPlan
 
 NIGHT = "night"
@@ -81,6 +82,20 @@ def _of_run(run: RunPlan, *, calibrated: bool) -> Iterator[Part]:
     yield from (Part(label, what, group, needs, number) for what, group, needs in kinds if group)
 
 
+def parse(unit: str) -> tuple[int, int | None]:
+    """Run and subrun that an operator means by ``2003``, ``Run02003``, ``2003.1`` or ``Run02003.0001``.
+
+    Raises
+    ------
+    NightError
+        It is neither.
+    """
+    found = _UNIT.fullmatch(unit)
+    if not found:
+        raise NightError(f"{unit!r}: give a run (2003), a subrun (2003.1), or {NIGHT}.")
+    return int(found[1]), None if found[2] is None else int(found[2])
+
+
 def chosen(plan: NightPlan, unit: str) -> list[Part]:
     """The parts of a run, of a subrun, or of the night as a whole.
 
@@ -96,13 +111,12 @@ def chosen(plan: NightPlan, unit: str) -> list[Part]:
     """
     if unit == NIGHT:
         return [part for part in parts(plan).values() if part.run is None]
-    found = _UNIT.fullmatch(unit)
-    if not found:
-        raise NightError(f"{unit!r}: give a run (2003), a subrun (2003.1), or {NIGHT}.")
-    run, subrun = int(found[1]), None if found[2] is None else int(found[2])
+    run, subrun = parse(unit)
     observed = plan.night.run(run)  # says which runs there are
     if subrun is not None:
         observed.subrun(subrun)
+    if left_out := about(plan.decided, unit_label(run, subrun)):
+        raise NightError(f"{unit_label(run, subrun)} is left out, by {left_out[-1]}. `osa undo` takes that back.")
     if run not in plan.runs:
         raise NightError(
             f"{run_label(run)} is a {observed.run_type} run: nothing is done for it alone. Ask for {NIGHT}, whose calibration it may be."

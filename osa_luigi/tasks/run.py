@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 import luigi
 
-from osa_luigi.batch.job import Job
+from osa_luigi.batch.job import Event, Job
+from osa_luigi.errors import OsaError
 from osa_luigi.night import DataLevel
 from osa_luigi.steps.plan import Group, RunPlan
 from osa_luigi.tasks.part import CalibrationTask, NightPart
 from osa_luigi.tasks.subruns import SubrunsParameter
+
+logger = logging.getLogger("luigi-interface")
 
 
 class RunPart(NightPart):
@@ -23,6 +27,9 @@ class RunPart(NightPart):
     def run_plan(self) -> RunPlan:
         """The run's part of the plan."""
         return self.session.plan.runs[self.run_id]
+
+    def is_planned(self) -> bool:
+        return self.run_id in self.session.plan.runs
 
     def part(self, task: type[NightPart], **more: Any) -> NightPart:
         """Another part of the same night."""
@@ -40,6 +47,19 @@ class RunPart(NightPart):
             self.part(ReconstructionTask, run_id=self.run_id, subrun=subrun, leg=leg)
             for subrun in self.run_plan.legs[leg]
         ]
+
+    def last_leg(self) -> list[NightPart]:
+        """All subruns of the run to their DL1b; none where the run is left out."""
+        return self.leg(list(self.run_plan.legs)[-1]) if self.is_planned() else []
+
+
+class WholeRun(RunPart):
+    """What takes all subruns of a run: before it is made, the rules say which these are."""
+
+    def jobs(self) -> list[Job]:
+        self.session.begin()
+        self.session.apply_policies(self.run_id)
+        return super().jobs()
 
 
 class ReconstructionTask(RunPart):
@@ -61,7 +81,20 @@ class ReconstructionTask(RunPart):
         common = {"date": self.date, "production": self.production, "run_id": self.run_id, "leg": self.leg}
         return [ReconstructionTask(**common, subrun=subrun) for subrun in self.subrun]
 
+    def is_planned(self) -> bool:
+        return super().is_planned() and any(number in self.run_plan.legs[self.leg] for number in self.subrun)
+
+    def heard(self, event: Event) -> None:
+        super().heard(event)
+        if event.kind == "given up":
+            try:
+                self.session.apply_policies(self.run_id)
+            except OsaError as error:  # it has failed then, as it would without rules
+                logger.warning("%s", error)
+
     def requires(self) -> list[NightPart]:
+        if not self.is_planned():
+            return []
         if self.leg != "dl1b":
             return self.calibration()
         # The run's calibration stands on all DL1a of the run; but this subrun reads its own, which may have been lost since.
@@ -76,38 +109,39 @@ class ReconstructionTask(RunPart):
     def jobs(self) -> list[Job]:
         self.session.begin()
         array = f"Run{self.run_id:05d}.{self.leg}"
-        return [member.job(array, *member.subrun) for member in self.members()]
+        return [member.job(array, *member.subrun) for member in self.members() if member.is_planned()]
 
     def groups(self) -> list[Group]:
-        """The steps of each subrun."""
-        return [self.run_plan.legs[self.leg][subrun] for subrun in self.subrun]
+        """The steps of each subrun that is planned."""
+        planned = self.run_plan.legs[self.leg] if super().is_planned() else {}
+        return [planned[subrun] for subrun in self.subrun if subrun in planned]
 
     def group(self) -> Group:
         """The steps of the first subrun, of which the others' differ by name only."""
         return self.groups()[0]
 
 
-class RunCalibrationTask(RunPart):
+class RunCalibrationTask(WholeRun):
     """Cat-B calibration and cleaning levels of a run, from all its subruns."""
 
     stage = "run_calibration"
 
     def requires(self) -> list[NightPart]:
-        return self.leg("dl1a")
+        return self.leg("dl1a") if self.is_planned() else []
 
     def group(self) -> Group:
         assert self.run_plan.calibration is not None
         return self.run_plan.calibration
 
 
-class MergeTask(RunPart):
+class MergeTask(WholeRun):
     """One file per run out of its subruns': DL1 and muons."""
 
     stage = "merge"
     archives = True
 
     def requires(self) -> list[NightPart]:
-        return self.leg(list(self.run_plan.legs)[-1])
+        return self.last_leg()
 
     def group(self) -> Group:
         assert self.run_plan.merge is not None
@@ -128,14 +162,14 @@ class Dl2Task(RunPart):
         return self.run_plan.dl2
 
 
-class DatacheckTask(RunPart):
+class DatacheckTask(WholeRun):
     """The datacheck of a run, and of those of its subruns that still lack one."""
 
     stage = "datacheck"
     archives = True
 
     def requires(self) -> list[NightPart]:
-        return self.leg(list(self.run_plan.legs)[-1])
+        return self.last_leg()
 
     def group(self) -> Group:
         assert self.run_plan.datacheck is not None

@@ -20,8 +20,10 @@ import luigi
 from osa_luigi.batch.lease import take_lease
 from osa_luigi.config import Configuration, load
 from osa_luigi.errors import ConfigurationError, ExecutorError, KeyConflictError, NightError, ProductError
-from osa_luigi.night import CalibrationSource, DataLevel, Night, NightPaths, compact, observe
+from osa_luigi.night import CalibrationSource, DataLevel, Night, NightPaths, Run, compact, observe
 from osa_luigi.products.commit import finish_move
+from osa_luigi.products.decisions import Decided, decisions
+from osa_luigi.products.decisions import standing as standing_decisions
 from osa_luigi.products.linking import find_equal, link_product
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Presence, Receipt, ReceiptBook
@@ -29,9 +31,10 @@ from osa_luigi.runner.attempt import disk_trouble
 from osa_luigi.runner.leg import sweep_scratch
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.plan import NightPlan
-from osa_luigi.steps.planner import plan_night
+from osa_luigi.steps.planner import declared_part, plan_night
 from osa_luigi.steps.standing import Standing, difference, is_of_one_unit, standing
 from osa_luigi.tasks.begun import Books, Choice, choose_calibration, pointings_in_use
+from osa_luigi.tasks.policies import decide_by_rules
 
 logger = logging.getLogger("luigi-interface")
 
@@ -70,6 +73,8 @@ class Session:
     begun: bool = False
     siblings: dict[Production, list[Production]] = field(default_factory=dict)
     """The other productions of the same night, listed once."""
+    replan: Callable[[Decided, NightPlan], NightPlan] | None = None
+    """The plan as it is with other decisions."""
 
     def is_done(self, calls: Iterable[StepCall], production: Production) -> bool:
         """Whether the products of all these calls are made, with these keys, and lie where they belong."""
@@ -126,6 +131,7 @@ class Session:
         production = self.plan.production
         try:
             generation = take_lease(production)
+            self.apply_policies()
             self.plan.write_configs()
             # Run summaries are made beside those of other nights, so nobody else sweeps there.
             summaries = Production(self.configuration.main.site.paths.run_summary)
@@ -138,6 +144,30 @@ class Session:
             ) from error
         self.begun = True
         logger.info("%s", _beginning(self.plan, generation, swept, linked))
+
+    def apply_policies(self, run_id: int | None = None) -> None:
+        """Decide by the procedure's rules, about all runs or one, and go on with the plan as it is then.
+
+        Raises
+        ------
+        OsaError
+            A decision cannot be read, or not be written.
+        """
+        rules = self.configuration.procedure.discard
+        if not (rules.any and self.replan):
+            return
+        try:
+            made = decide_by_rules(self.plan, rules, run_id)
+            if made:
+                self.plan = self.replan(standing_decisions(decisions(self.plan.production)), self.plan)
+                self.plan.write_configs()
+        except OSError as error:
+            raise ExecutorError(
+                f"{error.filename or self.plan.production.root}: {error.strerror}: nothing could be decided. "
+                f"{disk_trouble(self.plan.production.root)}"
+            ) from error
+        for decision in made:
+            logger.warning("%s", decision)
 
     def refuse_conflicts(self) -> None:
         """Compare the plan with what the production holds.
@@ -208,6 +238,8 @@ def _beginning(plan: NightPlan, generation: int, swept: int, linked: int) -> str
     if plan.night.unlisted_runs:
         runs = ", ".join(map(str, plan.night.unlisted_runs))
         parts.append(f"raw files of runs that the run summary lacks: {runs} (make it again, then run again)")
+    if plan.decided:
+        parts.append(f"left out by decisions: {', '.join(plan.decided)}")
     if swept:
         parts.append(f"{swept} scratch folders of killed attempts removed")
     if linked:
@@ -310,10 +342,12 @@ def open_session(
     night = observed(day)
     root = production_folder(configuration, day)
     books = cache(ReceiptBook)
-    chosen = _calibration(configuration, night, root, books, observed)
+    decided = standing_decisions(decisions(root))
+    chosen = _calibration(configuration, night, decided, root, books, observed)
     earlier = observed(chosen.source.date) if chosen.source and chosen.source.date != day else None
-    plan = plan_night(configuration, night, chosen.source, root, earlier, pointings_in_use(night, books(root)))
-    return Session(configuration, replace(plan, newer=chosen.newer), {root: books(root)})
+    pointings = pointings_in_use(night, books(root))
+    planned = partial(plan_night, configuration, night, chosen.source, root, earlier, pointings)
+    return Session(configuration, replace(planned(decided), newer=chosen.newer), {root: books(root)}, replan=planned)
 
 
 def configure(config: Path, production: str = "", procedure: str = "", *, to_write: bool = True) -> Configuration:
@@ -351,19 +385,23 @@ def production_folder(configuration: Configuration, day: date) -> Production:
 
 
 def _calibration(
-    configuration: Configuration, night: Night, production: Production, books: Books, observed: Callable[[date], Night]
+    configuration: Configuration,
+    night: Night,
+    decided: Decided,
+    production: Production,
+    books: Books,
+    observed: Callable[[date], Night],
 ) -> Choice:
     try:
         days = configuration.procedure.calibration.look_back_days
         return choose_calibration(night, days, production, books, observed)
     except NightError:
-        if _needs_calibration(configuration, night):
+        left = [run for run in night.data_runs if not run.subruns or declared_part(run, decided).subruns]
+        if _needs_calibration(configuration, left):
             raise
         return Choice(None)
 
 
-def _needs_calibration(configuration: Configuration, night: Night) -> bool:
+def _needs_calibration(configuration: Configuration, runs: Iterable[Run]) -> bool:
     """Data that the event builder has calibrated need none, unless a Cat-B calibration starts from it."""
-    return configuration.procedure.cat_b.enabled or any(
-        run.level is not DataLevel.CALIBRATED for run in night.data_runs
-    )
+    return configuration.procedure.cat_b.enabled or any(run.level is not DataLevel.CALIBRATED for run in runs)

@@ -14,6 +14,7 @@ from typing import Any
 import fakes
 
 from osa_luigi.products.commit import commit, finish_move
+from osa_luigi.products.decisions import DecisionKind, decide
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Receipt, current_receipt, presence
 from osa_luigi.runner.attempt import attempt
@@ -56,6 +57,14 @@ def commit_until(number: int, how: str, root: Path, contents: dict[str, bytes]) 
     trap = _Trap(number, how)
     with contextlib.suppress(OSError):
         commit(production, receipt, scratch)
+    return trap.left <= 0
+
+
+def decide_until(number: int, how: str, root: Path) -> bool:
+    """Record a decision; returns whether the trap was reached."""
+    trap = _Trap(number, how)
+    with contextlib.suppress(OSError):
+        decide(Production(root), DecisionKind.VETO, "Run02003", "a test")
     return trap.left <= 0
 
 

@@ -191,6 +191,30 @@ def test_a_job_that_is_given_up_fails_its_task_with_the_reason(run: Any, caplog:
     assert not worker.run_succeeded
 
 
+class LeftOut(Part):
+    """A part that it is decided to do without: before it is handed out, or while it is under way."""
+
+    known = luigi.BoolParameter()
+
+    def jobs(self) -> list[Job]:
+        return [] if self.known else super().jobs()
+
+    def is_excused(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_it_was_decided_to_do_without_holds_nothing_back(
+    run: Any, caplog: pytest.LogCaptureFixture, known: bool
+) -> None:
+    task = LeftOut("x", known=known)
+    worker = run(task, Hands({"LeftOut": ("given up", "no light")}))  # type: ignore[dict-item]
+    assert statuses(worker) == {task.task_id: "DONE"}
+    assert worker.run_succeeded
+    assert "no light" not in caplog.text
+    assert len(Part.hands.jobs) == (0 if known else 1)
+
+
 def test_an_executor_that_died_fails_what_it_had(run: Any, caplog: pytest.LogCaptureFixture) -> None:
     class Dead(Hands):
         def poll(self, timeout_s: float) -> list[Event]:

@@ -13,6 +13,8 @@ from cli_nights import DATE, FAKE, Demo, Site, like_anybody
 
 READING = (
     ("status", *DATE),
+    ("close", *DATE, "--dry-run"),
+    ("decisions", *DATE),
     ("plan", *DATE, "--all"),
     ("logs", "dl1ab", "Run02003.0000", *DATE),
     ("step", "run", "dl1ab", "Run02003.0000", *DATE, "--print"),
@@ -102,7 +104,7 @@ def test_what_the_system_refuses_is_a_message(done: Site) -> None:
     receipts = done.production().state / "receipts"
     receipts.chmod(0)
     try:
-        for arguments in READING[:2]:
+        for arguments in (READING[0], READING[3]):
             _, err = done.process(*arguments, like=like_anybody, code=3)
             assert f"{receipts}: Permission denied." in err
             assert "Traceback" not in err

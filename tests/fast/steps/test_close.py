@@ -4,12 +4,14 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import fake_call, staged
 
 from osa_luigi.errors import ProductError, VerificationError
 from osa_luigi.products.commit import commit, receipt_path
+from osa_luigi.products.decisions import DecisionKind, decide
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import ReceiptBook
 from osa_luigi.steps.call import Input
@@ -31,7 +33,7 @@ def made(production: Production, *units: str, step: str = "dl1ab", **changes) ->
     return declared
 
 
-def close(production: Production, declared: dict[str, str], folder: Path, monkeypatch) -> dict:
+def close(production: Production, declared: dict[str, Any], folder: Path, monkeypatch) -> dict:
     """Run the tool as an attempt does, and judge what it left."""
     listing = production.write_config(declared)
     call = fake_call("close", "night", inputs=(Input("declared", str(listing), "list", "list"),))
@@ -45,7 +47,7 @@ def close(production: Production, declared: dict[str, str], folder: Path, monkey
 
 def test_a_night_with_all_that_was_declared_is_closed(production, tmp_path, monkeypatch):
     declared = {**made(production, *UNITS), **made(production, "Run02008", step="merge_dl1", linked_from="v0")}
-    assert close(production, declared, tmp_path / "work", monkeypatch) == {"products": 4}
+    assert close(production, declared, tmp_path / "work", monkeypatch) == {"products": 4, "verdict": "COMPLETE"}
     found = json.loads((tmp_path / "work" / SUMMARY).read_text())
     assert found["production"] == "v1"
     assert found["night"] == "20241115"
@@ -64,19 +66,19 @@ def test_a_night_with_all_that_was_declared_is_closed(production, tmp_path, monk
 def test_it_can_be_closed_again_and_after_it_has_grown(production, tmp_path, monkeypatch):
     declared = made(production, UNITS[0])
     for _ in range(2):
-        assert close(production, declared, tmp_path / "work", monkeypatch) == {"products": 1}
+        assert close(production, declared, tmp_path / "work", monkeypatch) == {"products": 1, "verdict": "COMPLETE"}
     declared |= made(production, *UNITS[1:])
-    assert close(production, declared, tmp_path / "more", monkeypatch) == {"products": 3}
+    assert close(production, declared, tmp_path / "more", monkeypatch) == {"products": 3, "verdict": "COMPLETE"}
 
 
 def test_an_empty_night_is_closed_too(production, tmp_path, monkeypatch):
-    assert close(production, {}, tmp_path / "work", monkeypatch) == {"products": 0}
+    assert close(production, {}, tmp_path / "work", monkeypatch) == {"products": 0, "verdict": "COMPLETE"}
 
 
 def test_what_was_not_declared_is_not_counted(production, tmp_path, monkeypatch):
     declared = made(production, *UNITS)
     made(production, "Run02009")
-    assert close(production, declared, tmp_path / "work", monkeypatch) == {"products": 3}
+    assert close(production, declared, tmp_path / "work", monkeypatch) == {"products": 3, "verdict": "COMPLETE"}
 
 
 def lose(production: Production, unit: str) -> None:
@@ -158,3 +160,25 @@ def test_receipts_of_older_generations_do_not_count(production):
     commit(production, again, scratch)
     assert receipt_path(production, again).exists()
     assert missing_products(ReceiptBook(production), declared) == []
+
+
+def test_a_plan_that_does_not_know_what_was_decided_does_not_close_the_night(production, tmp_path, monkeypatch):
+    declared = made(production, *UNITS)
+    decision = decide(production, DecisionKind.DISCARD, "Run02008.0007", "no pedestals")
+    with pytest.raises(ProductError, match=r"decided since this plan was made: 1 .*Run the night again"):
+        close(production, declared, tmp_path / "work", monkeypatch)
+    listing = {"products": declared, "decisions": [decision.short()]}
+    counts = close(production, listing, tmp_path / "work", monkeypatch)
+    assert counts == {"products": 3, "verdict": "COMPLETE_WITH_DECISIONS"}
+    found = json.loads((tmp_path / "work" / SUMMARY).read_text())
+    assert found["decisions"] == [decision.short()]
+    assert found["runs"] == {"Run02008": "COMPLETE_WITH_DECISIONS"}
+    decide(production, DecisionKind.UNDO, "Run02008.0007", "after all", undoes=[1])
+    with pytest.raises(ProductError, match="decided since"):
+        close(production, listing, tmp_path / "work", monkeypatch)
+
+
+def test_the_summary_stays_small(production, tmp_path, monkeypatch):
+    declared = made(production, *(f"Run02008.{number:04}" for number in range(60)))
+    close(production, declared, tmp_path / "work", monkeypatch)
+    assert (tmp_path / "work" / SUMMARY).stat().st_size < 1000

@@ -15,7 +15,7 @@ from osa_luigi.products.receipt import Receipt
 from osa_luigi.steps import standing as rule
 from osa_luigi.steps.call import Input, StepCall
 from osa_luigi.steps.software import scientific_software, software
-from osa_luigi.steps.standing import Standing, difference, is_of_one_unit, remedy, standing
+from osa_luigi.steps.standing import Standing, decided_since, difference, is_of_one_unit, remedy, standing
 
 NOWHERE = Production(Path("/nowhere/v1"))
 RAW = foreign(Path("/r0/raw.fits.fz"), {"size": 8})
@@ -224,3 +224,42 @@ def test_there_is_always_something_to_say(before, old, now, new):
 def test_the_rule_says_in_words_what_each_standing_means():
     assert {item.value for item in Standing} == {"missing", "same", "grown", "conflict"}
     assert rule.__doc__
+
+
+# ---- decisions --------------------------------------------------------------------------------------------------
+
+
+def decided(call: StepCall, *units: str) -> StepCall:
+    """The same call, where these units were decided to be left out."""
+    said = tuple({"number": n, "kind": "discard", "unit": unit} for n, unit in enumerate(units, 1))
+    return replace(call, decisions=said)
+
+
+@given(st.sets(st.sampled_from(range(3)), min_size=1), st.sets(st.sampled_from(range(3))))
+def test_fewer_inputs_have_grown_just_where_decisions_name_all_that_is_gone(left, named):
+    call = decided(merge(*(SUBRUNS[n] for n in sorted(left))), *(f"Run02008.{n:04}" for n in sorted(named)))
+    gone = set(range(3)) - left
+    expected = Standing.SAME if not gone else Standing.GROWN if gone <= named else Standing.CONFLICT
+    assert standing(call, receipt_of(merge(*SUBRUNS))) is expected
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        (merge(*SUBRUNS), decided(merge(*SUBRUNS[:1]), "Run02008"), Standing.GROWN),
+        (merge(*SUBRUNS), decided(merge(*SUBRUNS[:1]), "Run02009"), Standing.CONFLICT),
+        (merge(RAW, *SUBRUNS), decided(merge(*SUBRUNS[:1]), "Run02008"), Standing.CONFLICT),
+        (merge(*SUBRUNS, a=1), decided(merge(*SUBRUNS[:1], a=2), "Run02008"), Standing.CONFLICT),
+    ],
+)
+def test_a_decision_excuses_only_the_products_that_it_names(before, now, expected):
+    assert standing(now, receipt_of(before)) is expected
+
+
+def test_what_was_decided_since_is_named_and_what_holds_no_more():
+    before = receipt_of(merge(*SUBRUNS), counts={"decisions": [{"number": 2, "kind": "veto", "unit": "Run02009"}]})
+    assert decided_since(decided(merge(*SUBRUNS[:2]), "Run02008.0002"), before) == [
+        "decision 1 (discard Run02008.0002) since",
+        "decision 2 holds no more",
+    ]
+    assert decided_since(merge(*SUBRUNS), receipt_of(merge(*SUBRUNS[:1]))) == []
