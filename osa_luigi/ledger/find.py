@@ -1,0 +1,119 @@
+"""Which product a file is: by its place in a production, by its name among a site's productions, or by its content."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from osa_luigi.errors import ProductError
+from osa_luigi.ledger.lineage import DATE, UNIT, Books, Product
+from osa_luigi.products.digest import sha256
+from osa_luigi.products.production import Production
+
+
+def productions(running_analysis: Path, night: str = "") -> list[Production]:
+    """All productions of a site, or of one night (``20241115``)."""
+    nights = [running_analysis / night] if night else _folders(running_analysis)
+    return [Production(root) for folder in nights for root in _folders(folder) if (root / ".osa" / "receipts").is_dir()]
+
+
+def find_product(file: Path, books: Books, running_analysis: Path | None, night: str = "") -> Product:
+    """The product that a file is.
+
+    Where it lies in a production, that is said by its place. Elsewhere (a published link, a copy) by its name: a look into each production of
+    the night, or of the site where neither the file's path nor `night` tells the night; then the same file on the disk, or else
+    the same bytes, for which the file is read once. A file that was renamed is looked for by its bytes, which takes reading all receipts
+    of the night, so the night must be known.
+
+    Parameters
+    ----------
+    running_analysis
+        Where a site's nights are; `None`: only the file's own place is looked at.
+    night
+        ``20241115``; empty: from the file's path, if a folder in it is a date.
+
+    Raises
+    ------
+    ProductError
+        There is no such file, or it is no product of this site.
+    """
+    file = Path(os.path.abspath(file))  # noqa: PTH100 (a link is a name of its own: it is not resolved)
+    if product := _by_place(file, books):
+        return product
+    if not file.is_file():
+        raise ProductError(f"{file}: no such file, and no receipt names it. Check the path.")
+    if running_analysis is None:
+        raise ProductError(f"{file}: lies in no production. Give the configuration (--config), so that productions can be found.")
+    night = night or next((part for part in reversed(file.parts[:-1]) if DATE.fullmatch(part)), "")
+    known = productions(running_analysis, night) or productions(running_analysis)
+    product = _by_name(file, books, known) or (_by_content(file, books, known) if night else None)
+    if product:
+        return product
+    where = f"{running_analysis / night}" if night else str(running_analysis)
+    hint = "" if night else " If it was renamed, give its night (--date): then it is looked for by its content."
+    raise ProductError(
+        f"{file}: no receipt in {len(known)} productions below {where} tells of a file of this name and content: nobody knows how "
+        f"it was made.{hint}"
+    )
+
+
+def _by_place(file: Path, books: Books) -> Product | None:
+    for folder in file.parents:
+        if (folder / ".osa" / "receipts").is_dir():
+            return books.at(Production(folder), file.relative_to(folder))
+    return None
+
+
+def _by_name(file: Path, books: Books, known: Iterable[Production]) -> Product | None:
+    candidates = [product for production in known for product in _of_name(file.name, books, production)]
+    same = next((product for product in candidates if _is_same(file, product.path)), None)
+    return same or _by_bytes(file, candidates)
+
+
+def _of_name(file: str, books: Books, production: Production) -> Iterator[Product]:
+    """Products of this name; a run that a production does not hold costs one look."""
+    match = UNIT.search(file)
+    if match and not production.receipts(match.group()).is_dir():
+        return
+    for name in books.likely(production, file):
+        making = books.making(production, name)
+        yield from (Product(making, made) for made in making.outputs if made.path.name == file) if making else ()
+
+
+def _by_content(file: Path, books: Books, known: Iterable[Production]) -> Product | None:
+    every = (
+        Product(making, made)
+        for production in known
+        for name in books.names(production)
+        if (making := books.making(production, name))
+        for made in making.outputs
+    )
+    return _by_bytes(file, every)
+
+
+def _by_bytes(file: Path, candidates: Iterable[Product]) -> Product | None:
+    """The one with the same bytes; the file is only read if one has its size. One that was made here goes before its links."""
+    size = file.stat().st_size
+    fitting = [product for product in candidates if product.made.size == size]
+    if not fitting:
+        return None
+    found = sha256(file)
+    same = [product for product in fitting if product.made.sha256 == found]
+    return next((product for product in same if not product.making.linked_from), next(iter(same), None))
+
+
+def _is_same(file: Path, product: Path) -> bool:
+    try:
+        return file.samefile(product)
+    except OSError:
+        return False
+
+
+def _folders(root: Path) -> list[Path]:
+    """The folders in a folder; of one that may not be read, none."""
+    try:
+        return sorted(Path(entry.path) for entry in os.scandir(root) if entry.is_dir() and entry.name[0] != ".")
+    except OSError:
+        return []
+
