@@ -18,7 +18,9 @@ def productions(running_analysis: Path, night: str = "") -> list[Production]:
     return [Production(root) for folder in nights for root in _folders(folder) if (root / ".osa" / "receipts").is_dir()]
 
 
-def find_product(file: Path, books: Books, running_analysis: Path | None, night: str = "") -> Product:
+def find_product(
+    file: Path, books: Books, running_analysis: Path | None, night: str = "", *, whole: bool = True
+) -> Product:
     """The product that a file is.
 
     Where it lies in a production, that is said by its place. Elsewhere (a published link, a copy) by its name: a look into each production of
@@ -32,6 +34,8 @@ def find_product(file: Path, books: Books, running_analysis: Path | None, night:
         Where a site's nights are; `None`: only the file's own place is looked at.
     night
         ``20241115``; empty: from the file's path, if a folder in it is a date.
+    whole
+        Only a file with the product's bytes is the product; else its name is enough, for whoever asks whether it is damaged.
 
     Raises
     ------
@@ -47,9 +51,10 @@ def find_product(file: Path, books: Books, running_analysis: Path | None, night:
         raise ProductError(f"{file}: lies in no production. Give the configuration (--config), so that productions can be found.")
     night = night or next((part for part in reversed(file.parts[:-1]) if DATE.fullmatch(part)), "")
     known = productions(running_analysis, night) or productions(running_analysis)
-    product = _by_name(file, books, known) or (_by_content(file, books, known) if night else None)
-    if product:
-        return product
+    named = [product for production in known for product in _of_name(file.name, books, production)]
+    product = _same_file(file, named) or _by_bytes(file, named) or (_by_content(file, books, known) if night else None)
+    if product or (named and not whole):
+        return product or named[0]
     where = f"{running_analysis / night}" if night else str(running_analysis)
     hint = "" if night else " If it was renamed, give its night (--date): then it is looked for by its content."
     raise ProductError(
@@ -65,10 +70,8 @@ def _by_place(file: Path, books: Books) -> Product | None:
     return None
 
 
-def _by_name(file: Path, books: Books, known: Iterable[Production]) -> Product | None:
-    candidates = [product for production in known for product in _of_name(file.name, books, production)]
-    same = next((product for product in candidates if _is_same(file, product.path)), None)
-    return same or _by_bytes(file, candidates)
+def _same_file(file: Path, named: Iterable[Product]) -> Product | None:
+    return next((product for product in named if _is_same(file, product.path)), None)
 
 
 def _of_name(file: str, books: Books, production: Production) -> Iterator[Product]:

@@ -350,9 +350,11 @@ def open_session(
     return Session(configuration, replace(planned(decided), newer=chosen.newer), {root: books(root)}, replan=planned)
 
 
-def configure(config: Path, production: str = "", procedure: str = "", *, to_write: bool = True) -> Configuration:
+def configure(
+    config: Path, production: str = "", procedure: str = "", *, to_write: bool = True, check_files: bool = True
+) -> Configuration:
     """The validated configuration, with a production id from the command line in place of the procedure's."""
-    configuration = load(config, procedure or None, to_write=to_write)
+    configuration = load(config, procedure or None, to_write=to_write, check_files=check_files)
     if not production:
         return configuration
     if not re.fullmatch(PRODUCTION_ID, production):
