@@ -48,6 +48,12 @@ def paths_of(config_file: Path | None) -> Paths | None:
     return load_main(main, check_files=False).site.paths
 
 
+def nights_of(config_file: Path | None) -> Path | None:
+    """The folder of a site's nights; `None` as for `paths_of`."""
+    paths = paths_of(config_file)
+    return paths.running_analysis if paths else None
+
+
 def production_of_night(config_file: Path | None, day: date, production: str, procedure: str | None) -> Production:
     """A night's production, by the options that all commands share.
 

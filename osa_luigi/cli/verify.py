@@ -153,8 +153,8 @@ class Wanted:
     def of_files(self, files: Iterable[Path], origins: bool) -> Report:
         """Single files, wherever they lie."""
         report = Report()
-        paths = site.paths_of(self.config_file)
-        found = {file: find_product(file, self.books, paths and paths.running_analysis, whole=False) for file in files}
+        nights = site.nights_of(self.config_file)
+        found = {file: find_product(file, self.books, nights, whole=False) for file in files}
         for file, product in found.items():
             report.add(_checked(file, product))
         if origins:
@@ -205,7 +205,9 @@ def _print(report: Report, wanted: Wanted) -> None:
             click.echo(f"  {line}")
     if report.stray:
         more = f" and {len(report.stray) - SHOWN} more" if len(report.stray) > SHOWN else ""
-        click.echo(f"no receipt names {', '.join(map(str, report.stray[:SHOWN]))}{more}: nobody knows how they were made")
+        click.echo(
+            f"no receipt names {', '.join(map(str, report.stray[:SHOWN]))}{more}: nobody knows how they were made"
+        )
     click.echo(_total(report))
 
 
@@ -235,7 +237,9 @@ def _next(finding: Finding, report: Report, wanted: Wanted) -> Iterator[str]:
 
 
 def _total(report: Report) -> str:
-    read = f"{report.files} products of {report.steps} steps, {report.read / 2**20:.1f} MB read in {report.seconds:.1f} s"
+    read = (
+        f"{report.files} products of {report.steps} steps, {report.read / 2**20:.1f} MB read in {report.seconds:.1f} s"
+    )
     if not report.findings:
         return f"{read}: all as they were made."
     counts = {fault: sum(one.fault is fault for one in report.findings) for fault in Fault}

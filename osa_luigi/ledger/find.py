@@ -23,10 +23,10 @@ def find_product(
 ) -> Product:
     """The product that a file is.
 
-    Where it lies in a production, that is said by its place. Elsewhere (a published link, a copy) by its name: a look into each production of
-    the night, or of the site where neither the file's path nor `night` tells the night; then the same file on the disk, or else
-    the same bytes, for which the file is read once. A file that was renamed is looked for by its bytes, which takes reading all receipts
-    of the night, so the night must be known.
+    Where it lies in a production, its place says so. Elsewhere (a published link, a copy) its name does, which costs a look into each
+    production of the night, or of the site where neither the file's path nor `night` tells the night. Of products of this name it is the one
+    that is the same file on the disk, or else the one with the same bytes, for which the file is read once. A file that was renamed is
+    looked for by its bytes: all receipts of the night are read, so the night must be known.
 
     Parameters
     ----------
@@ -48,7 +48,9 @@ def find_product(
     if not file.is_file():
         raise ProductError(f"{file}: no such file, and no receipt names it. Check the path.")
     if running_analysis is None:
-        raise ProductError(f"{file}: lies in no production. Give the configuration (--config), so that productions can be found.")
+        raise ProductError(
+            f"{file}: lies in no production. Give the configuration (--config), so that productions can be found."
+        )
     night = night or next((part for part in reversed(file.parts[:-1]) if DATE.fullmatch(part)), "")
     known = productions(running_analysis, night) or productions(running_analysis)
     named = [product for production in known for product in _of_name(file.name, books, production)]
@@ -119,4 +121,3 @@ def _folders(root: Path) -> list[Path]:
         return sorted(Path(entry.path) for entry in os.scandir(root) if entry.is_dir() and entry.name[0] != ".")
     except OSError:
         return []
-

@@ -47,19 +47,41 @@ class Fold:
     Parameters
     ----------
     inputs
-        Role → what was read under it: folds of other steps, with how many of their files, and origins.
+        Role → the fold that made what was read under it and the role it has there → how many files.
+    origins
+        What was read besides.
     """
 
     production: Production
     step: str
     makings: list[Making] = field(default_factory=list)
-    inputs: dict[str, dict[Fold, int]] = field(default_factory=dict)
+    inputs: dict[str, dict[tuple[Fold, str], int]] = field(default_factory=dict)
     origins: dict[str, Origin] = field(default_factory=dict)
 
     @property
     def first(self) -> Making:
         """One for all: they are alike."""
         return self.makings[0]
+
+    @property
+    def what(self) -> str:
+        """How many, and of what: ``152 × dl1ab of Run02003, all alike``."""
+        runs = self.runs
+        units = self.first.unit if len(self.makings) == 1 else runs[0] if len(runs) == 1 else f"{len(runs)} runs"
+        count = f"{len(self.makings)} × " if len(self.makings) > 1 else ""
+        return f"{count}{self.step} of {units}{', all alike' if count else ''}"
+
+    @property
+    def when(self) -> str:
+        """From when to when, in UTC: ``2024-11-16 02:10–03:05 UTC``."""
+        began, ended = (time[:16].replace("T", " ") for time in (self.began, self.ended))
+        until = "" if ended == began else f"–{ended[11:] if ended[:10] == began[:10] else ended}"
+        return f"{began}{until} UTC" if began else "at an unknown time"
+
+    @property
+    def where(self) -> str:
+        """On which hosts."""
+        return ", ".join(self.hosts[:3]) + (f" and {len(self.hosts) - 3} more" if len(self.hosts) > 3 else "")
 
     @property
     def runs(self) -> list[str]:
@@ -115,9 +137,9 @@ def _add(
     where: dict[str, Fold],
     shared: dict[tuple[str, str], Origin],
 ) -> None:
-    makers = [where[product.making.id] for product in products if product.making.id in where]
+    makers = [(where[one.making.id], one.made.role) for one in products if one.making.id in where]
+    counts = reader.inputs.setdefault(source.role, {}) if makers else {}
     for maker in makers:
-        counts = reader.inputs.setdefault(source.role, {})
         counts[maker] = counts.get(maker, 0) + 1
     if not makers:
         one = (source.role, f"{id(reader)}" if source.role in OF_ONE_UNIT else source.path)

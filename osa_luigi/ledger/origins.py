@@ -34,13 +34,18 @@ class Origins:
 
     def _compare(self, identity: Mapping[str, Any], path: Path) -> str:
         if "sha256" in identity and "interval" in identity:
-            same = self._log(path).goes_on_from(*identity["interval"], identity["sha256"])
+            begin, end = identity["interval"]
+            same = self._log(path).goes_on_from(begin, end, identity["sha256"])
             return "" if same else f"{path}: its lines of the interval are others than when it was read"
         if "sha256" in identity or "files" in identity:
             return "" if self._foreign(path) == identity else f"{path}: is another file than when it was read"
         if "run_id" in identity:
             row = self._rows(path).get(int(identity["run_id"]))
-            return "" if row == identity else f"{path}: the row of run {identity['run_id']} is another than when it was read"
+            return (
+                ""
+                if row == identity
+                else f"{path}: the row of run {identity['run_id']} is another than when it was read"
+            )
         size = path.stat().st_size
         if "size" in identity and size != identity["size"]:
             return f"{path}: has {size} bytes, and had {identity['size']} when it was read"

@@ -105,9 +105,7 @@ class _Writer:
         name = NAMES["software"][short(versions)]
         if self._first(name):
             label = ", ".join(f"{package} {version}" for package, version in versions.items())
-            self.document.agent(
-                name, {"prov:type": _prov("SoftwareAgent"), "prov:label": label, **_terms(versions)}
-            )
+            self.document.agent(name, {"prov:type": _prov("SoftwareAgent"), "prov:label": label, **_terms(versions)})
         return name
 
     # ---- what was used -----------------------------------------------------------------------------------------
@@ -131,7 +129,7 @@ class _Writer:
                     "prov:label": Path(source.path).name,
                     "prov:location": source.path,
                     **_terms({"role": source.role, "level": "R0" if source.role == "raw" else None}),
-                    **_terms(_identified(source)),
+                    **_terms(identified(source)),
                 },
             )
         return name
@@ -162,7 +160,12 @@ class _Writer:
                 told = {"role": role, "contentSha256": value, "content": content and canonical_json(content)}
                 self.document.entity(
                     name,
-                    {"prov:type": OSA["Configuration"], "prov:label": path.name, "prov:location": str(path), **_terms(told)},
+                    {
+                        "prov:type": OSA["Configuration"],
+                        "prov:label": path.name,
+                        "prov:location": str(path),
+                        **_terms(told),
+                    },
                 )
             yield name
 
@@ -182,8 +185,8 @@ class _Writer:
             "production": making.production.id,
             "night": making.night,
         }
-        types = {"prov:type": OSA["Product"], "prov:label": made.path.name, "prov:location": str(product.path)}
-        self.document.entity(name, {**types, **_terms(told)})
+        types: dict[Any, Any] = {"prov:type": OSA["Product"], "prov:label": made.path.name}
+        self.document.entity(name, {**types, "prov:location": str(product.path), **_terms(told)})
         return name
 
     def _alternate(self, product: Product, entity: QualifiedName) -> None:
@@ -193,7 +196,9 @@ class _Writer:
         name = NAMES["product"][f"{there}.linked.{product.made.sha256[:16]}"]
         if self._first(name):
             told = {"sha256": product.made.sha256, "production": making.linked_from}
-            self.document.entity(name, {"prov:type": OSA["Product"], "prov:label": product.made.path.name, **_terms(told)})
+            self.document.entity(
+                name, {"prov:type": OSA["Product"], "prov:label": product.made.path.name, **_terms(told)}
+            )
         self.document.alternateOf(entity, name)
 
     # ---- decisions ---------------------------------------------------------------------------------------------
@@ -226,7 +231,7 @@ class _Writer:
         return True
 
 
-def _identified(source: Source) -> Mapping[str, Any]:
+def identified(source: Source) -> Mapping[str, Any]:
     """What a step key takes of a foreign file, and in words whether its bytes were hashed: no hash is claimed that was not taken."""
     identity = source.identity
     if source.key:
@@ -234,7 +239,10 @@ def _identified(source: Source) -> Mapping[str, Any]:
     if not isinstance(identity, Mapping) or not identity:
         return {"identifiedBy": "its role alone (a fake step reads nothing)"}
     if "files" in identity:
-        return {"identity": canonical_json(identity), "identifiedBy": "name, size, and SHA-256 of the first and last 64 KiB of each file"}
+        return {
+            "identity": canonical_json(identity),
+            "identifiedBy": "name, size, and SHA-256 of the first and last 64 KiB of each file",
+        }
     if "interval" in identity:
         return {"identity": canonical_json(identity), "identifiedBy": "SHA-256 of the lines of the interval"}
     if "sha256" in identity:
@@ -267,7 +275,8 @@ def read_configuration(path: Path, content_digest: str) -> Any:
     return content if digest(content) == content_digest else None
 
 
-def _terms(told: Mapping[str, Any]) -> dict[QualifiedName, Any]:
+def _terms(told: Mapping[str, Any]) -> dict[Any, Any]:
+    """Attributes in our own name space; what is not known is left out."""
     return {OSA[name]: value for name, value in told.items() if value is not None}
 
 

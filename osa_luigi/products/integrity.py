@@ -99,7 +99,9 @@ def check_receipt(production: Production, receipt: Receipt) -> Checked:
     """Read the products that a receipt names again."""
     results = [check_file(production, receipt.name, receipt.generation, made) for made in receipt.outputs]
     findings = tuple(finding for result in results for finding in result.findings)
-    return Checked(receipt.name, tuple(made.path for made in receipt.outputs), sum(result.read for result in results), findings)
+    return Checked(
+        receipt.name, tuple(made.path for made in receipt.outputs), sum(result.read for result in results), findings
+    )
 
 
 def check_file(production: Production, name: str, generation: int, made: Made, at: Path | None = None) -> Checked:

@@ -150,7 +150,9 @@ def put_aside(findings: Iterable[Finding]) -> dict[Finding, Path]:
     """
     moved: dict[Finding, Path] = {}
     # What lies elsewhere, a published copy, say, is not the engine's to move.
-    own = [one for one in findings if one.fault in MOVED and one.made and one.path == one.production.root / one.made.path]
+    own = [
+        one for one in findings if one.fault in MOVED and one.made and one.path == one.production.root / one.made.path
+    ]
     for production in dict.fromkeys(one.production for one in own):
         with _as_engine(production):
             places = {one: set_aside(one) for one in own if one.production == production}
