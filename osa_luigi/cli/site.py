@@ -12,6 +12,7 @@ import click
 from osa_luigi.cli import options
 from osa_luigi.config import Paths, load_main
 from osa_luigi.errors import ConfigurationError, NightError
+from osa_luigi.ledger.places import is_production
 from osa_luigi.night import compact, parse_date, run_label
 from osa_luigi.products.production import Production
 from osa_luigi.tasks.session import configure, production_folder
@@ -65,7 +66,7 @@ def production_of_night(config_file: Path | None, day: date, production: str, pr
     main = options.the_config(config_file)
     chosen = procedure or (options.procedure_of(main, production) if production else "")
     found = production_folder(configure(main, production, chosen, check_files=False), day)
-    if not (found.state / "receipts").is_dir():
+    if not is_production(found.root):
         others = ", ".join(sibling.id for sibling in found.siblings())
         raise NightError(f"no such production: {found.root} (there {f'are {others}' if others else 'is none'})")
     return found

@@ -8,14 +8,9 @@ from pathlib import Path
 
 from osa_luigi.errors import ProductError
 from osa_luigi.ledger.lineage import DATE, UNIT, Books, Product
+from osa_luigi.ledger.places import holds_run, is_production, productions
 from osa_luigi.products.digest import sha256
 from osa_luigi.products.production import Production
-
-
-def productions(running_analysis: Path, night: str = "") -> list[Production]:
-    """All productions of a site, or of one night (``20241115``)."""
-    nights = [running_analysis / night] if night else _folders(running_analysis)
-    return [Production(root) for folder in nights for root in _folders(folder) if (root / ".osa" / "receipts").is_dir()]
 
 
 def find_product(
@@ -24,7 +19,7 @@ def find_product(
     """The product that a file is.
 
     Where it lies in a production, its place says so. Elsewhere (a published link, a copy) its name does, which costs a look into each
-    production of the night, or of the site where neither the file's path nor `night` tells the night. Of products of this name it is the one
+    production of the night, or of the site where neither the file's path nor `night` tells the night. Of those of this name it is the one
     that is the same file on the disk, or else the one with the same bytes, for which the file is read once. A file that was renamed is
     looked for by its bytes: all receipts of the night are read, so the night must be known.
 
@@ -67,7 +62,7 @@ def find_product(
 
 def _by_place(file: Path, books: Books) -> Product | None:
     for folder in file.parents:
-        if (folder / ".osa" / "receipts").is_dir():
+        if is_production(folder):
             return books.at(Production(folder), file.relative_to(folder))
     return None
 
@@ -79,7 +74,7 @@ def _same_file(file: Path, named: Iterable[Product]) -> Product | None:
 def _of_name(file: str, books: Books, production: Production) -> Iterator[Product]:
     """Products of this name; a run that a production does not hold costs one look."""
     match = UNIT.search(file)
-    if match and not production.receipts(match.group()).is_dir():
+    if match and not holds_run(production, match.group().partition(".")[0]):
         return
     for name in books.likely(production, file):
         making = books.making(production, name)
@@ -113,11 +108,3 @@ def _is_same(file: Path, product: Path) -> bool:
         return file.samefile(product)
     except OSError:
         return False
-
-
-def _folders(root: Path) -> list[Path]:
-    """The folders in a folder; of one that may not be read, none."""
-    try:
-        return sorted(Path(entry.path) for entry in os.scandir(root) if entry.is_dir() and entry.name[0] != ".")
-    except OSError:
-        return []

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from osa_luigi.errors import ProductError
 from osa_luigi.ledger.making import Making, Source
+from osa_luigi.ledger.places import is_production
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Made, ReceiptBook, read_receipt
 
@@ -207,7 +208,7 @@ class Books:
 
     def _is_production(self, root: Path) -> bool:
         if root not in self._states:
-            self._states[root] = (root / ".osa" / "receipts").is_dir()
+            self._states[root] = is_production(root)
         return self._states[root]
 
     def _declared(self, reader: Making, listing: Path) -> Iterator[Product]:

@@ -32,7 +32,17 @@ from osa_luigi.products.production import Production
 OSA = Namespace("osa", "urn:osa_luigi:terms:")
 NAMES = {
     kind: Namespace(kind, f"urn:osa_luigi:{kind}:")
-    for kind in ("product", "foreign", "attempt", "software", "settings", "configuration", "decision", "person")
+    for kind in (
+        "product",
+        "foreign",
+        "attempt",
+        "software",
+        "settings",
+        "configuration",
+        "decision",
+        "person",
+        "policy",
+    )
 }
 LEVELS = {
     ("gain_selection", "raw"): "R0G",
@@ -217,11 +227,16 @@ class _Writer:
             label = f"{decided.kind} {decided.unit}: {decided.reason}"
             told = {"kind": decided.kind, "unit": decided.unit, "reason": decided.reason, "when": decided.when}
             self.document.entity(name, {"prov:type": OSA["decision"], "prov:label": label, **_terms(told)})
-            if decided.who:
-                person = NAMES["person"][decided.who]
-                if self._first(person):
-                    self.document.agent(person, {"prov:type": _prov("Person"), "prov:label": decided.who})
-                self.document.wasAttributedTo(name, person)
+            self.document.wasAttributedTo(name, self._decider(decided))
+        return name
+
+    def _decider(self, decided: Decided) -> QualifiedName:
+        """A person, or the policy of the configuration."""
+        who = decided.user if decided.is_persons else decided.by
+        name = NAMES["person" if decided.is_persons else "policy"][who or "unknown"]
+        if self._first(name):
+            kind = _prov("Person" if decided.is_persons else "SoftwareAgent")
+            self.document.agent(name, {"prov:type": kind, "prov:label": who or "unknown"})
         return name
 
     def _first(self, name: QualifiedName) -> bool:
