@@ -154,6 +154,8 @@ def test_options_reach_the_simulation(site: Site, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(simulation_progress, "simulate", simulate)
     arguments = (
         "telescope",
+        "provenance",
+        "verify",
         "simulate",
         *DATE,
         "--base",
@@ -235,6 +237,8 @@ def test_json_is_json_for_every_command_that_has_it(site: Site) -> None:
         "logs",
         "environment",
         "telescope",
+        "provenance",
+        "verify",
     }
     assert {path.split()[1] for path in reading} == groups
     assert json.loads(site.osa("step", "list", "--json").stdout)
