@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import click
@@ -92,6 +93,7 @@ def again(production: Production, name: str, procedure: str | None) -> str:
     return shlex.join([*words, *(["--procedure", procedure] if procedure else [])])
 
 
+@cache
 def procedure_for(config_file: Path | None, production: Production, procedure: str | None) -> str | None:
     """The procedure that makes a production, where it must be named; `None` where that cannot be told, or it is the default."""
     if procedure:

@@ -44,7 +44,7 @@ def find_product(
         raise ProductError(f"{file}: no such file, and no receipt names it. Check the path.")
     if running_analysis is None:
         raise ProductError(
-            f"{file}: lies in no production. Give the configuration (--config), so that productions can be found."
+            f"{file}: no receipt beside it tells of it. Give the configuration (--config), so that other productions can be looked into."
         )
     night = night or next((part for part in reversed(file.parts[:-1]) if DATE.fullmatch(part)), "")
     known = productions(running_analysis, night) or productions(running_analysis)

@@ -153,14 +153,15 @@ class Books:
         return None
 
     def _product(self, production: Production, inside: Path, source: Source, before: str) -> Product | None:
-        """The product of the input's step key: of several generations the newest that was there when it was read."""
+        """The product of the input's step key: of several generations the newest that was there when it was read.
+
+        A run summary that was made here counts in step keys by its rows, so it has no key there.
+        """
         found = self.at(production, inside)
-        if found is None or not source.key:
-            return found  # a run summary that was made here counts in step keys by its rows, not by its key
-        if found.making.key == source.key and (found.making.ended <= before or found.making.generation == 1):
+        if found is None or (not source.key and found.making.generation == 1):
             return found
-        earlier = [found.making, *self._earlier(found.making)]
-        same = [making for making in earlier if making.key == source.key]
+        generations = [found.making, *self._earlier(found.making)]
+        same = [making for making in generations if source.key in ("", making.key)]
         fitting = [making for making in same if making.ended <= before] or same
         return next((Product(one, made) for one in fitting for made in one.outputs if made.path == inside), None)
 

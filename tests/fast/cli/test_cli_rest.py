@@ -154,8 +154,6 @@ def test_options_reach_the_simulation(site: Site, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(simulation_progress, "simulate", simulate)
     arguments = (
         "telescope",
-        "provenance",
-        "verify",
         "simulate",
         *DATE,
         "--base",

@@ -189,7 +189,7 @@ def test_what_nobody_made_is_said(made: Production, tree: Path, tmp_path: Path) 
         found(foreign, tree)
     with pytest.raises(ProductError, match="no such file"):
         found(tmp_path / "nothing.h5", tree)
-    with pytest.raises(ProductError, match="lies in no production"):
+    with pytest.raises(ProductError, match="no receipt beside it"):
         find_product(foreign, Books(), None)
     # Whoever asks whether a published file is damaged asks for it by its name.
     assert find_product(foreign, Books(), tree, whole=False).id == f"20241115/v1/{DL2}.1"
@@ -198,3 +198,16 @@ def test_what_nobody_made_is_said(made: Production, tree: Path, tmp_path: Path) 
 def test_a_lost_product_is_told_by_its_receipt(made: Production, tree: Path) -> None:
     (made.root / DL2).unlink()
     assert found(made.root / DL2, tree) == f"20241115/v1/{DL2}.1"
+
+
+def test_a_run_summary_that_was_made_again_is_not_the_one_that_was_read(tree: Path, tmp_path: Path) -> None:
+    summaries = Production(tmp_path / "monitoring" / "RunSummary")
+    place = {"run_summary": "RunSummary_20241115.ecsv"}
+    write(summaries, "run_summary", "20241115", place, hour=0)
+    path = summaries.root / place["run_summary"]
+    row = {"role": "run_summary", "path": str(path), "identity": {"run_id": 2003}, "key": ""}
+    night = Production(tree / "20241115" / "v1")
+    write(night, "r0_to_dl1", "Run02003.0000", {"dl1": "dl1_LST-1.Run02003.0000.h5"}, [row], hour=2)
+    write(summaries, "run_summary", "20241115", place, hour=5, generation=2, key=key_of("more runs"))
+    lineage = back(night, "dl1_LST-1.Run02003.0000.h5")
+    assert [making.generation for making in lineage.makings.values() if making.step == "run_summary"] == [1]
