@@ -16,6 +16,7 @@ from rich.tree import Tree
 from osa_luigi.cli import options, site
 from osa_luigi.cli.tables import WIDE
 from osa_luigi.errors import NightError
+from osa_luigi.ledger.decided import decided
 from osa_luigi.ledger.find import find_product
 from osa_luigi.ledger.folding import Fold, Origin, fold
 from osa_luigi.ledger.lineage import Books, Lineage, Product, trace
@@ -169,7 +170,7 @@ def _branch(tree: Tree, one: Fold, lead: str, told: set[int], *, alone: bool) ->
     branch = tree.add(f"{lead}{_line(one)}")
     if alone:
         branch.add(f"software: {_versions(one)}")
-    for line in _settings(one):
+    for line in (*_settings(one), *_decisions(one)):
         branch.add(line)
     for origin in one.origins.values():
         branch.add(_origin(origin))
@@ -205,6 +206,14 @@ def _settings(one: Fold) -> Iterator[str]:
     for name, value in one.first.settings.items():
         if is_configuration(value):
             yield f"{name}: {configuration_path(one.production, value)}"
+
+
+def _decisions(one: Fold) -> Iterator[str]:
+    """Because of which something was left out."""
+    every = dict.fromkeys(each for making in one.makings for each in decided(making))
+    for each in every:
+        who = each.user or "somebody" if each.is_persons else f"policy {each.by}"
+        yield f"decision {each.number}: {each.kind} {each.unit}, {who}: {each.reason}"
 
 
 def _origin(origin: Origin) -> str:
@@ -266,6 +275,7 @@ def _step(one: Fold, numbers: dict[int, int]) -> dict[str, Any]:
             }
             for making in one.makings
         ],
+        "decisions": list(_decisions(one)),
         "inputs": [
             {"role": role, "from": numbers[id(maker)], "output": output, "files": count}
             for role, makers in one.inputs.items()

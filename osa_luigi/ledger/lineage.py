@@ -11,11 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from osa_luigi.errors import ProductError
 from osa_luigi.ledger.making import Making, Source
 from osa_luigi.ledger.places import is_production
 from osa_luigi.products.production import Production
-from osa_luigi.products.receipt import Made, ReceiptBook, read_receipt
+from osa_luigi.products.receipt import Made, ReceiptBook, earlier_receipts
 
 UNIT = re.compile(r"Run\d{5,}(?:\.\d{4,})?", re.ASCII)
 DATE = re.compile(r"\d{8}", re.ASCII)
@@ -160,20 +159,12 @@ class Books:
         found = self.at(production, inside)
         if found is None or (not source.key and found.making.generation == 1):
             return found
-        generations = [found.making, *self._earlier(found.making)]
+        step, unit, newest = found.making.step, found.making.unit, found.making.generation
+        earlier = earlier_receipts(production, step, unit, newest)
+        generations = [found.making, *(Making.of(production, receipt) for receipt in earlier)]
         same = [making for making in generations if source.key in ("", making.key)]
         fitting = [making for making in same if making.ended <= before] or same
         return next((Product(one, made) for one in fitting for made in one.outputs if made.path == inside), None)
-
-    def _earlier(self, making: Making) -> Iterator[Making]:
-        """The generations before this one, the newest first; those that cannot be read are passed over."""
-        folder = making.production.receipts(making.unit)
-        for generation in range(making.generation - 1, 0, -1):
-            try:
-                receipt = read_receipt(folder / f"{making.name}.{generation}.json")
-            except ProductError:
-                continue
-            yield Making.of(making.production, receipt)
 
     def likely(self, production: Production, file: str) -> Iterator[str]:
         """Names of receipts, those first that a file's name speaks for: a receipt tells its file, but no file its receipt."""
@@ -225,4 +216,7 @@ def _read_listing(production: Production, listing: Path) -> Mapping[str, str]:
         declared = json.loads((production.state / "configs" / listing.name).read_text())
     except (OSError, ValueError):
         return {}
-    return declared if isinstance(declared, dict) else {}
+    if not isinstance(declared, dict):
+        return {}
+    products = declared.get("products")  # beside it, the decisions by which they are all
+    return products if isinstance(products, dict) else declared

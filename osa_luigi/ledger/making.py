@@ -51,6 +51,8 @@ class Making:
         When, where, at what cost; of a linked product, the attempt that made it in the other production.
     linked_from
         The production of the same night that it was linked from; empty if it was made in this one.
+    decisions
+        Because of which units were left out, as the receipt tells them.
     """
 
     production: Production
@@ -64,6 +66,7 @@ class Making:
     outputs: tuple[Made, ...]
     attempt: Mapping[str, Any]
     linked_from: str = ""
+    decisions: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def of(cls, production: Production, receipt: Receipt) -> Making:
@@ -80,6 +83,7 @@ class Making:
             outputs=receipt.outputs,
             attempt={name: receipt.attempt[name] for name in ATTEMPT if receipt.attempt.get(name) is not None},
             linked_from=receipt.linked_from,
+            decisions=tuple(receipt.counts.get("decisions") or ()),
         )
 
     @property

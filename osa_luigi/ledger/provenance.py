@@ -23,7 +23,7 @@ from typing import Any
 from prov.identifier import Namespace, QualifiedName
 from prov.model import ProvDocument
 
-from osa_luigi.ledger.decided import Decided, decisions
+from osa_luigi.ledger.decided import Decided, decided
 from osa_luigi.ledger.lineage import Lineage, Product
 from osa_luigi.ledger.making import Making, Source, short
 from osa_luigi.products.identity import canonical_json, digest
@@ -78,7 +78,6 @@ class _Writer:
         self._lineage = lineage
         self.document = ProvDocument(namespaces=[OSA, *NAMES.values()])
         self._told: set[QualifiedName] = set()
-        self._decisions: dict[Production, list[Decided]] = {}
 
     def add(self, making: Making) -> None:
         """An attempt, what it used, and what it made."""
@@ -214,28 +213,25 @@ class _Writer:
     # ---- decisions ---------------------------------------------------------------------------------------------
 
     def _influences(self, making: Making, attempt: QualifiedName) -> None:
-        """What was decided about units that this attempt would have read."""
-        if making.production not in self._decisions:
-            self._decisions[making.production] = decisions(making.production)
-        for decided in self._decisions[making.production]:
-            if decided.respected_by(making):
-                self.document.wasInfluencedBy(attempt, self._decision(making.production, decided))
+        """The decisions because of which units were left out."""
+        for one in decided(making):
+            self.document.wasInfluencedBy(attempt, self._decision(making.night, one))
 
-    def _decision(self, production: Production, decided: Decided) -> QualifiedName:
-        name = NAMES["decision"][f"{production.root.parent.name}/{production.id}/{decided.number}"]
+    def _decision(self, night: str, one: Decided) -> QualifiedName:
+        name = NAMES["decision"][f"{night}/{one.production}/{one.number}"]
         if self._first(name):
-            label = f"{decided.kind} {decided.unit}: {decided.reason}"
-            told = {"kind": decided.kind, "unit": decided.unit, "reason": decided.reason, "when": decided.when}
+            told = {"kind": one.kind, "unit": one.unit, "reason": one.reason, "when": one.when or None}
+            label = f"{one.kind} {one.unit}: {one.reason}"
             self.document.entity(name, {"prov:type": OSA["decision"], "prov:label": label, **_terms(told)})
-            self.document.wasAttributedTo(name, self._decider(decided))
+            self.document.wasAttributedTo(name, self._decider(one))
         return name
 
-    def _decider(self, decided: Decided) -> QualifiedName:
+    def _decider(self, one: Decided) -> QualifiedName:
         """A person, or the policy of the configuration."""
-        who = decided.user if decided.is_persons else decided.by
-        name = NAMES["person" if decided.is_persons else "policy"][who or "unknown"]
+        who = one.user if one.is_persons else one.by
+        name = NAMES["person" if one.is_persons else "policy"][who or "unknown"]
         if self._first(name):
-            kind = _prov("Person" if decided.is_persons else "SoftwareAgent")
+            kind = _prov("Person" if one.is_persons else "SoftwareAgent")
             self.document.agent(name, {"prov:type": kind, "prov:label": who or "unknown"})
         return name
 

@@ -130,6 +130,13 @@ def current_receipt(production: Production, step: str, unit: str) -> Receipt | N
     return _archived_or_loose(papers, _file(f"{step}.{unit}", newest)) if newest else None
 
 
+def earlier_receipts(production: Production, step: str, unit: str, generation: int) -> Iterator[Receipt]:
+    """The receipts of the generations before one, the newest first; those that cannot be read are passed over."""
+    for number in range(generation - 1, 0, -1):
+        with contextlib.suppress(ProductError):
+            yield read_receipt(production.receipts(unit) / _file(f"{step}.{unit}", number))
+
+
 def presence(production: Production, receipt: Receipt) -> Presence:
     """Whether a receipt's files lie where they belong, or still in the scratch folder of a committed move."""
     state = Presence.COMPLETE

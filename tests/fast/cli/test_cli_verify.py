@@ -163,3 +163,14 @@ def test_neither_needs_a_right_to_write(done: Site) -> None:
     finally:
         for folder, _, _ in os.walk(done.base):
             os.chmod(folder, 0o755)  # noqa: PTH101
+
+
+def test_decisions_are_told_where_something_was_left_out(done: Site) -> None:
+    (receipt,) = (done.production().state / "receipts" / "Run02003").glob("merge_dl1.*.json")
+    told = json.loads(receipt.read_text())
+    decision = {"number": 3, "kind": "discard", "unit": "Run02003.0007", "by": "no_interleaved", "reason": "none there"}
+    told["counts"]["decisions"] = [decision]
+    receipt.chmod(0o644)
+    receipt.write_text(json.dumps(told))
+    tree = done.osa("provenance", str(done.production().root / DL1)).stdout
+    assert "decision 3: discard Run02003.0007, policy no_interleaved: none there" in tree

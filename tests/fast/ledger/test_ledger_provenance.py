@@ -125,40 +125,42 @@ def test_a_linked_product_is_an_alternate_of_the_one_there(made: Production) -> 
     assert summary([document(lineage_of(other))])["Alternate"] == 1
 
 
-def decide(production: Production, number: int, **told: Any) -> None:
-    folder = production.state / "decisions"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{number:04d}.json").write_text(json.dumps({"format": 1, **told}))
-
-
-@pytest.mark.parametrize(
-    ("told", "respected"),
-    [
-        ({"kind": "discard", "unit": "Run02003.0003", "when": "2024-11-16T02:45:00.000+00:00"}, True),
-        ({"kind": "discard", "unit": "Run02003.0003", "when": "2024-11-16T09:00:00.000+00:00"}, False),  # after it
-        ({"kind": "discard", "unit": "Run02003.0002", "when": "2024-11-16T02:45:00.000+00:00"}, False),  # it was merged
-        ({"kind": "discard", "unit": "Run02004.0001", "when": "2024-11-16T02:45:00.000+00:00"}, False),
-    ],
-)
-def test_decisions_that_a_merge_respected_are_told(made: Production, told: dict[str, str], respected: bool) -> None:
-    decide(made, 1, reason="clouds", by="person", user="ada", host="node1", **told)
-    doc = document(lineage_of(made))
+def discard(production: Production, *told: Any, linked_from: str = "") -> list[str]:
+    """Who is named in the document of a merge whose receipt tells of decisions."""
+    merged = {"dl1": "tailcut84/dl1_LST-1.Run02003.h5"}
+    write(production, "merge_dl1", "Run02003", merged, counts={"decisions": list(told)}, linked_from=linked_from)
+    doc = document(lineage_of(production, merged["dl1"]))
     influences = [terms(one) for one in doc.get_records(ProvInfluence)]
-    assert [str(one["influencee"]) for one in influences] == (
-        ["attempt:20241115/v1/merge_dl1.Run02003.1"] if respected else []
+    assert all(str(one["influencee"]) == "attempt:20241115/v1/merge_dl1.Run02003.1" for one in influences)
+    return sorted(str(one["influencer"]) for one in influences) + sorted(
+        str(agent.identifier) for agent in doc.get_records(ProvAgent) if agent.identifier.namespace.prefix != "software"
     )
-    if respected:
-        (decided,) = doc.get_record("decision:20241115/v1/1")
-        assert terms(decided)["reason"] == "clouds"
-        assert doc.get_record("person:ada")
 
 
-def test_a_decision_that_was_taken_back_before_has_no_influence(made: Production) -> None:
-    unit = {"unit": "Run02003.0003", "reason": "clouds", "user": "ada"}
-    decide(made, 1, kind="discard", when="2024-11-16T01:00:00.000+00:00", **unit)
-    decide(made, 2, kind="undo", when="2024-11-16T02:00:00.000+00:00", undoes=[1], **unit)
-    (made.state / "decisions" / "0003.json").write_text("{")
-    assert not list(document(lineage_of(made)).get_records(ProvInfluence))
+CLOUDS = {"number": 1, "kind": "discard", "unit": "Run02003.0003", "by": "person", "reason": "clouds"}
+
+
+def test_decisions_that_a_merge_respected_are_told_with_who_made_them(made: Production) -> None:
+    folder = made.state / "decisions"
+    folder.mkdir(parents=True)
+    more = {"format": 1, "user": "ada", "host": "node1", "when": "2024-11-16T02:45:00.000+00:00", "undoes": []}
+    (folder / "0001.json").write_text(json.dumps({**CLOUDS, **more}))
+    (folder / "0002.json").write_text("{")
+    policy = {**CLOUDS, "number": 2, "unit": "Run02003.0004", "by": "no_interleaved"}
+    assert discard(made, CLOUDS, policy) == [
+        "decision:20241115/v1/1",
+        "decision:20241115/v1/2",
+        "person:ada",
+        "policy:no_interleaved",
+    ]
+
+
+def test_a_decision_behind_a_linked_merge_is_the_other_production_s(made: Production) -> None:
+    assert discard(made, CLOUDS, linked_from="v0") == ["decision:20241115/v0/1", "person:unknown"]
+
+
+def test_what_is_no_decision_is_passed_over(made: Production) -> None:
+    assert discard(made, "clouds", {"kind": "discard"}, None) == []
 
 
 @settings(max_examples=60)

@@ -48,6 +48,7 @@ def write(
     settings: Mapping[str, Any] | None = None,
     linked_from: str = "",
     content: bytes = b"",
+    counts: Mapping[str, Any] | None = None,
 ) -> Receipt:
     """Make products and commit them: role → place. Each attempt takes half of the hour in which it begins."""
     made = []
@@ -76,7 +77,7 @@ def write(
         settings or {},
         tuple(inputs),
         tuple(made),
-        {},
+        counts or {},
         SOFTWARE,
         attempt,
         linked_from,
