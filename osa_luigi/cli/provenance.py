@@ -44,7 +44,7 @@ PICTURES = (".svg", ".png", ".pdf", ".dot", ".gv")
 @click.option(
     "--prov-json",
     type=click.Path(path_type=Path, allow_dash=True),
-    help="Write a W3C PROV document; - for standard output.",
+    help="Write a W3C PROV document; - for standard output, a folder for one document a run.",
 )
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw it: .svg, .png, .pdf (by Graphviz), or .dot.")
 @options.as_json
@@ -80,15 +80,14 @@ def provenance(
         raise click.UsageError(f"{picture}: pictures are {', '.join(PICTURES)}.")
     books = Books()
     asked = _asked(what, day, production, procedure, config_file, books)
-    lineage = trace(asked.makings, books, depth)
     if prov_json:
-        _write_document(lineage, prov_json)
+        _write_documents(asked, books, depth, prov_json)
     if picture:
-        _draw(lineage, asked, picture)
+        _draw(trace(asked.makings, books, depth), asked, picture)
     if as_json:
-        options.print_json(_data(lineage, asked))
+        options.print_json(_data(trace(asked.makings, books, depth), asked))
     elif not (prov_json or picture):
-        _print(lineage, asked)
+        _print(trace(asked.makings, books, depth), asked)
 
 
 @dataclass(frozen=True)
@@ -114,6 +113,18 @@ def _asked(
         return Asked(makings, f"{run} of {day.isoformat()}, production {place.id}")
     found = find_product(file, books, site.nights_of(config_file), compact(day) if day else "")
     return Asked([found.making], str(file), found)
+
+
+def _write_documents(asked: Asked, books: Books, depth: int | None, out: Path) -> None:
+    """One document; or into a folder one for each run, so that memory holds no more than one of them."""
+    if not out.is_dir():
+        _write_document(trace(asked.makings, books, depth), out)
+        return
+    runs: dict[str, list[Making]] = {}
+    for making in asked.makings:
+        runs.setdefault(making.unit.partition(".")[0], []).append(making)
+    for run, makings in runs.items():
+        _write_document(trace(makings, books, depth), out / f"{run}.prov.json")
 
 
 def _write_document(lineage: Lineage, out: Path) -> None:

@@ -6,9 +6,11 @@ import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
 from astropy.io import fits
 from prov.model import ProvDerivation, ProvDocument, ProvEntity
 
+from osa_luigi.errors import VerificationError
 from osa_luigi.ledger.find import find_product
 from osa_luigi.ledger.lineage import Books, trace
 from osa_luigi.ledger.provenance import document
@@ -73,6 +75,21 @@ def test_what_is_wrong_inside_a_damaged_file_is_told(elsewhere: Site) -> None:
     told = {one.path: diagnosed(one).what for one in _findings(production)}
     assert "the library that reads it fails on it" in told[dl2]
     assert "its tables hold other values than when it was made" in told[muons]
+
+
+def test_a_reader_that_dies_on_right_bytes_is_told(elsewhere: Site) -> None:
+    """As if a library of another version could not read what was made with an older one."""
+    production = elsewhere.production("donor")
+    path = next(production.root.rglob("dl2_LST-1.*.h5"))
+    content = path.read_bytes()
+    _replace(path, content[:2000] + bytes(len(content) - 2000))
+    receipt = next((production.state / "receipts").rglob("dl2.*.json"))
+    told = receipt.read_text()
+    was, now = (hashlib.sha256(bytes_).hexdigest() for bytes_ in (content, path.read_bytes()))
+    _replace(receipt, told.replace(was, now).encode())
+    assert not list(_findings(production))
+    with pytest.raises(VerificationError, match="a reader of products died"):
+        list(_findings(production, deep=True))
 
 
 def _replace(path: Path, content: bytes) -> None:

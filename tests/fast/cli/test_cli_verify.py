@@ -100,10 +100,10 @@ def test_nothing_is_moved_while_an_engine_works(done: Site) -> None:
     path = done.production().root / DL1
     path.chmod(0o644)
     flip(path)
-    (lease,) = (done.production().state / "engine").glob("*.json")
+    lease = max((done.production().state / "engine").glob("*.json"), key=lambda path: int(path.stem))
     holder = {**json.loads(lease.read_text()), "host": "node7"}
     lease.write_text(json.dumps(holder))
-    lease.with_suffix(".released").unlink()
+    lease.with_suffix(".released").unlink(missing_ok=True)
     assert "is being worked on by process" in done.osa("verify", str(path), "--set-aside", code=3).stderr
     assert path.exists()
 
@@ -141,13 +141,16 @@ def test_where_a_file_comes_from(closed: Demo, tmp_path: Path) -> None:
     assert "2 × dl1ab" in (tmp_path / "dl2.dot").read_text()
 
 
-def test_where_a_run_and_a_night_come_from(closed: Demo) -> None:
+def test_where_a_run_and_a_night_come_from(closed: Demo, tmp_path: Path) -> None:
     site = closed.site
     run = site.osa("provenance", "2003", *DATE, "--depth", "1").stdout
     assert run.startswith("Run02003 of 2024-11-15, production fake\n")
     assert "Run02004" not in run
     document = ProvDocument.deserialize(content=site.osa("provenance", "night", *DATE, "--prov-json", "-").stdout)
     assert any("close" in str(record.identifier) for record in document.records)
+    site.osa("provenance", "night", *DATE, "--prov-json", str(tmp_path))
+    written = {path.name: ProvDocument.deserialize(str(path)) for path in tmp_path.glob("*.prov.json")}
+    assert sorted(written) == [f"{run}.prov.json" for run in ("Run02001", "Run02002", "Run02003", "Run02004", "night")]
     assert "nothing was made of Run02999" in site.osa("provenance", "2999", *DATE, code=3).stderr
     assert "pictures are" in site.osa("provenance", "2003", *DATE, "--picture", "run.jpg", code=2).stderr
 
