@@ -6,14 +6,17 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cli_nights import DATE, Demo, Site, like_anybody
 from prov.model import ProvDocument
 
+from osa_luigi.products.commit import receipt_path
 from osa_luigi.products.integrity import product_files
 from osa_luigi.products.production import Production
+from osa_luigi.products.receipt import ReceiptBook, current_receipt
 
 DL1 = Path("tailcut84/dl1_LST-1.Run02003.h5")
 DL2 = "dl2_LST-1.Run02003.h5"
@@ -44,10 +47,9 @@ def empty(path: Path) -> None:
 
 def each_kind(production: Production) -> list[Path]:
     """One product of each kind: of each step and role."""
-    kinds: dict[tuple[str, str], Path] = {}
-    for receipt in sorted((production.state / "receipts").glob("*/*.json")):
-        told = json.loads(receipt.read_text())
-        kinds |= {(told["step"], made["role"]): production.root / made["path"] for made in told["outputs"]}
+    book = ReceiptBook(production)
+    receipts = (receipt for name in book.names() if (receipt := book.receipt(name)))
+    kinds = {(one.step, made.role): production.root / made.path for one in receipts for made in one.outputs}
     return list(kinds.values())
 
 
@@ -77,7 +79,7 @@ def test_what_to_do_about_it_is_said(done: Site) -> None:
     (done.production().root / "stray.txt").touch()
     said = done.osa("verify", *DATE, code=1).stdout
     assert f"{path}: has other bytes than when it was made" in said
-    assert "receipts/Run02003/merge_dl1.Run02003.1.json" in said
+    assert "merge_dl1.Run02003.1.json" in said
     again = "luigi --module osa_luigi NightTask --date 2024-11-15 --production fake"
     assert f"next: osa verify {path} --set-aside; {again}" in said
     assert f"no receipt names {done.production().root / 'stray.txt'}" in said
@@ -169,11 +171,12 @@ def test_neither_needs_a_right_to_write(done: Site) -> None:
 
 
 def test_decisions_are_told_where_something_was_left_out(done: Site) -> None:
-    (receipt,) = (done.production().state / "receipts" / "Run02003").glob("merge_dl1.*.json")
-    told = json.loads(receipt.read_text())
+    production = done.production()
+    receipt = current_receipt(production, "merge_dl1", "Run02003")
+    assert receipt
     decision = {"number": 3, "kind": "discard", "unit": "Run02003.0007", "by": "no_interleaved", "reason": "none there"}
-    told["counts"]["decisions"] = [decision]
-    receipt.chmod(0o644)
-    receipt.write_text(json.dumps(told))
-    tree = done.osa("provenance", str(done.production().root / DL1)).stdout
+    later = replace(receipt, generation=receipt.generation + 1, counts={"decisions": [decision]})
+    receipt_path(production, later).parent.mkdir(parents=True, exist_ok=True)
+    receipt_path(production, later).write_text(later.text())
+    tree = done.osa("provenance", str(production.root / DL1)).stdout
     assert "decision 3: discard Run02003.0007, policy no_interleaved: none there" in tree
