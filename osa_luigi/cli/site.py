@@ -12,10 +12,11 @@ import click
 
 from osa_luigi.cli import options
 from osa_luigi.config import Paths, load_main
-from osa_luigi.errors import ConfigurationError, NightError
+from osa_luigi.errors import ConfigurationError, NightError, ProductError
 from osa_luigi.ledger.places import is_production
 from osa_luigi.night import compact, parse_date, run_label
 from osa_luigi.products.production import Production
+from osa_luigi.products.receipt import current_receipt
 from osa_luigi.tasks.session import configure, production_folder
 
 RUN = re.compile(r"(?:Run)?(\d{1,9})", re.ASCII)
@@ -78,9 +79,12 @@ def summary_of(config_file: Path | None, day: date) -> tuple[Production, str] | 
     paths = paths_of(config_file)
     if paths is None:
         return None
-    name = f"run_summary.{compact(day)}"
-    made = Production(paths.run_summary)
-    return (made, name) if any(made.receipts(compact(day)).glob(f"{name}.*.json")) else None
+    step, unit, made = "run_summary", compact(day), Production(paths.run_summary)
+    try:
+        there = current_receipt(made, step, unit) is not None
+    except ProductError:
+        there = True  # reading it again says what is wrong with it
+    return (made, f"{step}.{unit}") if there else None
 
 
 def again(production: Production, name: str, procedure: str | None) -> str:
