@@ -275,6 +275,6 @@ def _finding(finding: Finding, report: Report) -> dict[str, Any]:
         "step": finding.name,
         "production": finding.production.id,
         "night": finding.production.root.parent.name,
-        "receipt": str(finding.receipt) if finding.receipt else None,
+        "receipt": finding.receipt or None,
         "moved": str(moved) if moved else None,
     }

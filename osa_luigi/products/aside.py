@@ -39,7 +39,7 @@ def set_aside(finding: Finding) -> Path | None:
     note = {
         "path": str(finding.path),
         "what": finding.what,
-        "receipt": str(finding.receipt),
+        "receipt": finding.receipt,
         "sha256": finding.made.sha256,
         "size": finding.made.size,
         "when": now.isoformat(timespec="seconds"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from osa_luigi.errors import ProductError
 from osa_luigi.products.digest import sha256
+from osa_luigi.products.paperwork import RECEIPTS, Paperwork
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Made, Receipt, current_receipt
 
@@ -36,6 +37,8 @@ class Finding:
     ----------
     name
         ``<step>.<unit>``.
+    receipt
+        Where the receipt lies, for people.
     path
         The file, or the receipt that cannot be read.
     what
@@ -51,7 +54,7 @@ class Finding:
     name: str
     path: Path
     what: str
-    receipt: Path | None = None
+    receipt: str = ""
     generation: int = 0
     made: Made | None = None
     state: tuple[int, ...] = ()
@@ -115,9 +118,9 @@ def check_file(production: Production, name: str, generation: int, made: Made, a
         Another place that it should lie at: where it was published, say.
     """
     path = at or production.root / made.path
-    place = receipt_file(production, name, generation)
 
     def wrong(fault: Fault, what: str, state: tuple[int, ...] = (), read: int = 0) -> Checked:
+        place = receipt_place(production, name, generation)
         finding = Finding(fault, production, name, path, what, place, generation, made, state)
         return Checked(name, (made.path,), read, (finding,))
 
@@ -139,9 +142,10 @@ def check_file(production: Production, name: str, generation: int, made: Made, a
     return wrong(Fault.BYTES, what, state, made.size)
 
 
-def receipt_file(production: Production, name: str, generation: int) -> Path:
-    """Where a receipt lies, by ``<step>.<unit>`` and generation."""
-    return production.receipts(name.partition(".")[2]) / f"{name}.{generation}.json"
+def receipt_place(production: Production, name: str, generation: int) -> str:
+    """Where a receipt lies, in a file of its own or in its run's archive, by ``<step>.<unit>`` and generation."""
+    papers = Paperwork(production, name.partition(".")[2])
+    return papers.place(RECEIPTS, f"{name}.{generation}.json")
 
 
 def file_state(path: Path) -> tuple[int, ...]:

@@ -132,9 +132,10 @@ def current_receipt(production: Production, step: str, unit: str) -> Receipt | N
 
 def earlier_receipts(production: Production, step: str, unit: str, generation: int) -> Iterator[Receipt]:
     """The receipts of the generations before one, the newest first; those that cannot be read are passed over."""
+    papers = Paperwork(production, unit)
     for number in range(generation - 1, 0, -1):
         with contextlib.suppress(ProductError):
-            yield read_receipt(production.receipts(unit) / _file(f"{step}.{unit}", number))
+            yield _archived_or_loose(papers, _file(f"{step}.{unit}", number))
 
 
 def presence(production: Production, receipt: Receipt) -> Presence:
