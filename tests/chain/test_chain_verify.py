@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from osa_luigi.errors import VerificationError
 from osa_luigi.ledger.find import find_product
 from osa_luigi.ledger.lineage import Books, trace
 from osa_luigi.ledger.provenance import document
+from osa_luigi.products.commit import receipt_path
 from osa_luigi.products.integrity import Fault, Finding
 from osa_luigi.products.production import Production
-from osa_luigi.products.receipt import ReceiptBook
+from osa_luigi.products.receipt import ReceiptBook, current_receipt
 from osa_luigi.tasks.verify import diagnosed, origins_checked, verified
 from tests.drills.nights import Site
 
@@ -83,10 +85,12 @@ def test_a_reader_that_dies_on_right_bytes_is_told(elsewhere: Site) -> None:
     path = next(production.root.rglob("dl2_LST-1.*.h5"))
     content = path.read_bytes()
     _replace(path, content[:2000] + bytes(len(content) - 2000))
-    receipt = next((production.state / "receipts").rglob("dl2.*.json"))
-    told = receipt.read_text()
-    was, now = (hashlib.sha256(bytes_).hexdigest() for bytes_ in (content, path.read_bytes()))
-    _replace(receipt, told.replace(was, now).encode())
+    receipt = current_receipt(production, "dl2", "Run02003")
+    assert receipt
+    made = replace(receipt.outputs[0], sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    later = replace(receipt, generation=receipt.generation + 1, outputs=(made,))
+    receipt_path(production, later).parent.mkdir(parents=True, exist_ok=True)
+    receipt_path(production, later).write_text(later.text())
     assert not list(_findings(production))
     with pytest.raises(VerificationError, match="a reader of products died"):
         list(_findings(production, deep=True))
