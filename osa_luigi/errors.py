@@ -8,6 +8,7 @@
     │   ├── KeyConflictError      made with other scientific settings, under the same production id
     │   └── ForeignProductError   a file without a receipt stands where a product goes
     ├── StepError             an attempt of a step failed
+    ├── LedgerError           the ledger's database is away, locked, or of another version; no night is concerned
     └── ExecutorError         the place that runs the jobs is in trouble
         ├── SlurmAway             SLURM gave no usable answer: nothing is known
         ├── SlurmRefused          SLURM understood, and said no
@@ -64,6 +65,10 @@ class ForeignProductError(ProductError):
 
 class StepError(OsaError):
     """An attempt of a step failed."""
+
+
+class LedgerError(OsaError):
+    """The ledger's database cannot be used. It is a view: the nights' files are not concerned."""
 
 
 class ExecutorError(OsaError):

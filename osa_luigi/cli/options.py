@@ -6,14 +6,16 @@ import json
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from osa_luigi.config import load, load_main, procedure_names
 from osa_luigi.errors import ConfigurationError, NightError
 from osa_luigi.night import parse_date
-from osa_luigi.tasks.session import Session, config_path, open_session
+
+if TYPE_CHECKING:
+    from osa_luigi.tasks.session import Session
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -59,7 +61,11 @@ def night(function: Function) -> Function:
 
 def the_config(config_file: Path | None) -> Path:
     """The main configuration that was asked for, or the one that luigi would take."""
-    return config_file or config_path()
+    if config_file:
+        return config_file
+    from osa_luigi.tasks.session import config_path  # luigi's import takes a second
+
+    return config_path()
 
 
 def procedure_of(config_file: Path, production_id: str) -> str:
@@ -79,6 +85,8 @@ def open_night(
     config_file: Path | None, day: date, production: str, procedure: str | None, *, to_write: bool = False
 ) -> Session:
     """Validate, observe and plan a night; nothing is run or written, and with `to_write` a run could."""
+    from osa_luigi.tasks.session import open_session
+
     main = the_config(config_file)
     chosen = procedure or (procedure_of(main, production) if production else "")
     return open_session(main, day, production, chosen, to_write=to_write)

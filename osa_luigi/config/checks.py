@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from osa_luigi.config.validate import Checked
 
 CLEANINGS = ("tailcut", "tailcuts_clean_with_pedestal_threshold")
 THRESHOLDS = ("picture_thresh", "boundary_thresh")
+_PASSWORD = re.compile(r"[^/]*://[^/@:]*:([^/]+)@")
+_VARIABLES = re.compile(r"(\$\{\w+\})+", re.ASCII)
 IDLE = "has no effect where tailcuts.source is per_run"
 
 
@@ -111,6 +114,16 @@ def check_site_for(main: Checked, site: Site, procedure: Mapping[str, Any]) -> N
         _check_input(main, site, "time_calibration")
     if procedure["calibration"]["charge"]["systematics"]:
         _check_input(main, site, "systematics")
+
+
+def check_ledger(main: Checked) -> None:
+    """A password in the file is read by whoever reads the file, and printed by ``osa config show``."""
+    url = main.get("ledger", "url")
+    written = _PASSWORD.match(url) if url and main.good("ledger", "url") else None
+    if written and not _VARIABLES.fullmatch(written[1]):
+        main.report(
+            ("ledger", "url"), "must not hold a password: leave it out, and set OSA_LEDGER_PASSWORD in the environment"
+        )
 
 
 def check_together(procedure: Checked) -> None:

@@ -118,6 +118,7 @@ def _read_main(path: Path, problems: Problems, check_files: bool, to_write: bool
         return None
     checked = check_main(document, problems)
     site = build_site(checked)
+    checks.check_ledger(checked)
     slurm_checks.check_options(checked)
     slurm_checks.check_alternatives(checked)
     config = build_main(checked, site, procedure_files(checked))

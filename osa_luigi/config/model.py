@@ -57,6 +57,13 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True)
+class Ledger:
+    """Where the history of nights is kept in SQL; `url` as written, variables and all, or `None` for the default place."""
+
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class MainConfig:
     """A site's main file."""
 
@@ -65,6 +72,7 @@ class MainConfig:
     procedures: tuple[Path, ...]
     default_procedure: str | None
     executor: Executor
+    ledger: Ledger
     resources: Mapping[str, Resources]
     log_level: str
     settings: FrozenMapping = field(repr=False, default_factory=FrozenMapping)

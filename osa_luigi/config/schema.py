@@ -169,6 +169,20 @@ MAIN: Schema = {
             "slurm": slurm_section(STEPS),
         },
     ),
+    "ledger": section(
+        "The ledger: the history of nights in SQL, made from their files.",
+        {
+            "url": leaf(
+                OPERATIONAL,
+                "string",
+                None,
+                "Its database: `sqlite:////folder/file`, `postgresql://user@host/name` or `mariadb://user@host/name`, with "
+                "`${NAME}` from the environment; the password never stands here, but in OSA_LEDGER_PASSWORD (null: a file of the "
+                "user's on this machine, which `osa ledger status` names).",
+                minlength=1,
+            ),
+        },
+    ),
     "resources": section("What a job of each step needs.", {step: _needs(step) for step in STEPS}),
     "log_level": leaf(OPERATIONAL, "string", "INFO", "How much is logged.", allowed=LOG_LEVELS),
 }

@@ -1,0 +1,117 @@
+"""What a production's files say, read tolerantly: a file that cannot be read is counted, and the rest is read.
+
+The ledger is a view. It must not refuse a night because of one bad record; who works on the night finds that file soon enough.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from osa_luigi.errors import ProductError
+from osa_luigi.products.production import Production
+from osa_luigi.products.receipt import Receipt, ReceiptBook
+
+MARKER = "NightFinished.txt"
+
+Json = Mapping[str, Any]
+
+
+@dataclass
+class Source:
+    """One production, being read.
+
+    Parameters
+    ----------
+    unreadable
+        Paths of the files that could not be read.
+    """
+
+    production: Production
+    unreadable: list[str] = field(default_factory=list)
+
+    def receipts(self) -> Iterator[Receipt]:
+        """Those that count, by name."""
+        book = ReceiptBook(self.production)
+        for name in book.names():
+            try:
+                receipt = book.receipt(name)
+            except ProductError as error:
+                self.unreadable.append(str(error))
+                continue
+            if receipt:
+                yield receipt
+
+    def attempts(self) -> Iterator[Json]:
+        """Exit records, by name."""
+        for folder in _folders(self.production.state / "attempts"):
+            for path in _files(folder):
+                record = self.json(path)
+                if record and {"id", "step", "unit"} <= record.keys():
+                    yield record
+
+    def decisions(self) -> Iterator[tuple[int, Json]]:
+        """Decisions with their numbers."""
+        for path in _files(self.production.state / "decisions"):
+            if path.stem.isdecimal() and (decision := self.json(path)):
+                yield int(path.stem), decision
+
+    def declared(self) -> tuple[str, Mapping[str, str]] | None:
+        """The newest list of what the night is to hold, and its file's name: ``<step>.<unit>`` → step key."""
+        paths = _files(self.production.state / "configs")
+        for path in sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True):
+            content = self.json(path)
+            if content and all(isinstance(key, str) and ".Run" in name for name, key in _of_runs(content)):
+                return path.name, {str(name): str(key) for name, key in content.items()}
+        return None
+
+    def is_marked(self) -> bool:
+        """Whether the marker of a closed night is there."""
+        return (self.production.root / MARKER).exists()
+
+    def arrays(self) -> list[Path]:
+        """The folders of the job arrays, by name."""
+        return _folders(self.production.state / "engine" / "arrays")
+
+    def json(self, path: Path) -> Json | None:
+        """A file that holds an object; `None` if it is not there, or is no such thing, which is noted."""
+        try:
+            content = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            self.unreadable.append(f"{path}: {error}")
+            return None
+        if isinstance(content, dict):
+            return content
+        self.unreadable.append(f"{path}: holds no object")
+        return None
+
+
+def _of_runs(content: Json) -> Iterator[tuple[str, Any]]:
+    """Entries that tell a list of products from a configuration of lstchain's, which has sections."""
+    for name, key in content.items():
+        if not name.endswith(".night"):
+            yield name, key
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(
+            Path(entry.path)
+            for entry in os.scandir(folder)
+            if entry.name.endswith(".json") and not entry.name.startswith(".")
+        )
+    except (FileNotFoundError, NotADirectoryError):
+        return []
