@@ -94,4 +94,8 @@ def open_night(
 
 def print_json(data: Any) -> None:
     """Data for a program, for a person to read as well."""
-    click.echo(json.dumps(data, indent=1, default=str))
+    click.echo(json.dumps(data, indent=1, default=_plain))
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)

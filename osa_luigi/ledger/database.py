@@ -57,8 +57,7 @@ def address(main: MainConfig) -> URL:
         raise LedgerError(f"{main.path}: ledger.url: {kind} is none of sqlite, postgresql and mariadb.")
     if kind == "sqlite":
         return _file(main, url)
-    password = os.environ.get(PASSWORD)
-    return url.set(drivername=DRIVERS[kind], **({"password": password} if password and not url.password else {}))
+    return url.set(drivername=DRIVERS[kind], password=url.password or os.environ.get(PASSWORD) or None)
 
 
 def _file(main: MainConfig, url: URL) -> URL:

@@ -7,7 +7,8 @@ docs/how-to/ask-the-ledger.md describes the tables.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import datetime as dt
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from sqlalchemy import BigInteger, Date, DateTime, Dialect, Double, ForeignKeyConstraint, Integer, String, Text
@@ -54,14 +55,14 @@ class Base(DeclarativeBase):
 
     type_annotation_map = {  # noqa: RUF012 (as SQLAlchemy wants it)
         datetime: Utc(),
-        date: Date(),
+        dt.date: Date(),
         float: Double(),
         int: Integer(),
         str: String(NAME),
     }
 
 
-Day = Annotated[date, mapped_column(Date, primary_key=True)]
+Day = Annotated[dt.date, mapped_column(Date, primary_key=True)]
 Id = Annotated[str, mapped_column(String(NAME), primary_key=True)]
 Number = Annotated[int, mapped_column(Integer, primary_key=True, autoincrement=False)]
 Unit = Annotated[str, mapped_column(String(UNIT), primary_key=True)]
@@ -101,7 +102,7 @@ class Night(Base):
     closed: Mapped[datetime | None]
     declared: Mapped[int | None]
     made: Mapped[int | None]
-    calibration_date: Mapped[date | None]
+    calibration_date: Mapped[dt.date | None]
     drs4_run: Mapped[int | None]
     pedcal_run: Mapped[int | None]
     lstchain: Mapped[str]
@@ -119,7 +120,7 @@ class Night(Base):
 class OfNight:
     """What belongs to a night, and goes with it."""
 
-    date: Mapped[date] = mapped_column(Date, primary_key=True, sort_order=-2)
+    date: Mapped[dt.date] = mapped_column(Date, primary_key=True, sort_order=-2)
     production: Mapped[str] = mapped_column(String(NAME), primary_key=True, sort_order=-1)
 
     @declared_attr.directive

@@ -7,15 +7,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from osa_luigi.errors import NightError
 from osa_luigi.ledger.arrays import jobs
 from osa_luigi.ledger.models import Attempt, Base, Decision, Job, Night, Product, Run, Subrun
-from osa_luigi.ledger.sources import Source
+from osa_luigi.ledger.sources import Declared, Source, in_force
 from osa_luigi.ledger.values import LARGEST_BYTES, moment, number, place_of, prose, real, text
-from osa_luigi.night import RUN_CATALOG, RUN_SUMMARY, compact
+from osa_luigi.night import RUN_CATALOG, RUN_SUMMARY
 from osa_luigi.night.catalog import read_run_catalog
 from osa_luigi.night.dates import parse_date
 from osa_luigi.night.summary import read_run_summary
@@ -230,17 +231,20 @@ class _Making:
     def _steps(self) -> Iterator[tuple[str, bool, bool]]:
         """``<step>.<unit>``, whether it was declared, and whether it is made; without a plan what is made alone."""
         keys = self._books.keys
-        declared = self._declared or {}
+        declared = self._declared
         for name, key in declared.items():
             yield name, True, keys.get(name) == key
         for name in keys.keys() - declared.keys():
             yield name, False, not declared
 
+    @cached_property
+    def _list(self) -> Declared | None:
+        books = self._books
+        return in_force(self._source.declared(), books.keys, _declared_by(books.closed) if books.closed else "")
+
     @property
-    def _declared(self) -> Mapping[str, str] | None:
-        if not hasattr(self, "_plan"):
-            self._plan = self._source.declared()
-        return self._plan[1] if self._plan else None
+    def _declared(self) -> Mapping[str, str]:
+        return self._list.keys if self._list else {}
 
     def _runs(self, subruns: Iterable[Row], others: Iterable[Row]) -> list[Row]:
         counts = Counter(row["run"] for row in subruns)
@@ -277,17 +281,17 @@ class _Making:
 
     def _sums(self, rows: Rows) -> Row:
         declared = self._declared
-        made = sum(self._books.keys.get(name) == key for name, key in declared.items()) if declared else None
+        made = sum(self._books.keys.get(name) == key for name, key in declared.items())
         taken = [row for row in rows[Run] if row["subruns"] and row["run_type"] in (DATA, None)]
         attempts = rows[Attempt]
         calibration_date, pedcal_run = self._books.calibration
         return {
             **self._night,
             "folder": text(self._source.production.root),
-            "state": self._state(made is not None and declared is not None and made == len(declared)),
+            "state": self._state(bool(declared) and made == len(declared)),
             "closed": moment(self._books.closed.attempt.get("ended")) if self._books.closed else None,
-            "declared": len(declared) if declared else None,
-            "made": made,
+            "declared": len(declared) or None,
+            "made": made if declared else None,
             "calibration_date": calibration_date,
             "drs4_run": self._books.drs4_run,
             "pedcal_run": pedcal_run,
@@ -307,8 +311,7 @@ class _Making:
         if not whole:
             return "open"
         closed = self._books.closed
-        listing = _declared_by(closed) if closed else ""
-        same = self._plan is not None and listing == self._plan[0]
+        same = closed is not None and self._list is not None and _declared_by(closed) == self._list.file
         return "closed" if same and self._source.is_marked() else "complete"
 
 
@@ -342,8 +345,3 @@ def _numbers(value: Any) -> list[int]:
 
 def _cpu_s(row: Row) -> float:
     return (row["cpu_s"] or 0.0) + (row["verify_cpu_s"] or 0.0)
-
-
-def folder_of(running_analysis: Path, day: date) -> Path:
-    """The productions of a night."""
-    return running_analysis / compact(day)

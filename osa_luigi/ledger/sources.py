@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,35 @@ from osa_luigi.products.receipt import Receipt, ReceiptBook
 MARKER = "NightFinished.txt"
 
 Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a night is to hold, as planning wrote it down: ``<step>.<unit>`` → step key; `file` is its name."""
+
+    file: str
+    keys: Mapping[str, str]
+
+    def conflicts(self, made: Mapping[str, str]) -> bool:
+        """Whether subruns were made otherwise: then it is of a plan that was refused, or of a single step run by hand."""
+        return any(made.get(name, key) != key for name, key in self.keys.items() if name.count(".") == 2)
+
+
+def in_force(lists: Iterable[Declared], made: Mapping[str, str], closed_by: str) -> Declared | None:
+    """Of several lists the one that a night goes by: the newest that its products do not contradict.
+
+    Where that names what the list named with which the night was closed (`closed_by`), it is the latter.
+    """
+    newest = chosen = None
+    for one in lists:
+        newest = newest or one
+        if chosen is None and not one.conflicts(made):
+            chosen = one
+        if chosen and not closed_by:
+            return chosen
+        if one.file == closed_by:
+            return one if chosen is None or chosen.keys.keys() == one.keys.keys() else chosen
+    return chosen or newest
 
 
 @dataclass
@@ -60,14 +89,13 @@ class Source:
             if path.stem.isdecimal() and (decision := self.json(path)):
                 yield int(path.stem), decision
 
-    def declared(self) -> tuple[str, Mapping[str, str]] | None:
-        """The newest list of what the night is to hold, and its file's name: ``<step>.<unit>`` → step key."""
+    def declared(self) -> Iterator[Declared]:
+        """Lists of what the night is to hold, the newest first."""
         paths = _files(self.production.state / "configs")
         for path in sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True):
             content = self.json(path)
             if content and all(isinstance(key, str) and ".Run" in name for name, key in _of_runs(content)):
-                return path.name, {str(name): str(key) for name, key in content.items()}
-        return None
+                yield Declared(path.name, {str(name): str(key) for name, key in content.items()})
 
     def is_marked(self) -> bool:
         """Whether the marker of a closed night is there."""
