@@ -27,11 +27,11 @@ def _as_luigi_would() -> Path | None:
     """What luigi's configuration says; `None` where only luigi can tell."""
     parser = RawConfigParser()
     try:
-        read = parser.read(luigi_files())
-        found = parser.get(SECTION, KEY, fallback=DEFAULT if read or not luigi_files() else "")
+        parser.read(luigi_files())
+        found = parser.get(SECTION, KEY, fallback=DEFAULT)
     except (Error, OSError, UnicodeDecodeError):
         return None
-    simple = found and "%" not in found and "$" not in found and "LUIGI_CONFIG_PARSER" not in os.environ
+    simple = "%" not in found and "$" not in found and "LUIGI_CONFIG_PARSER" not in os.environ
     return Path(found) if simple else None
 
 

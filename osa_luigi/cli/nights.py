@@ -74,7 +74,7 @@ def age(seen: datetime | None) -> str:
     """How old a view of the ledger is, as a sentence."""
     if seen is None:
         return "The ledger holds no nights. `osa ledger update` reads them."
-    minutes = int((datetime.now(UTC) - seen).total_seconds() // 60)
+    minutes = max(int((datetime.now(UTC) - seen).total_seconds() // 60), 0)  # clocks of two machines differ
     days, hours = divmod(minutes // 60, 24)
-    ago = f"{days} d {hours} h" if days else f"{hours} h {minutes % 60} min" if hours else f"{max(minutes, 0)} min"
+    ago = f"{days} d {hours} h" if days else f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
     return f"As the files were {ago} ago ({seen:%Y-%m-%d %H:%M} UTC). `osa ledger update` looks again."

@@ -147,9 +147,9 @@ def _read_only(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(where, uri=True, timeout=WAIT_S / 6)
     try:
         connection.execute("PRAGMA schema_version").fetchone()
-    except sqlite3.OperationalError as error:
+    except sqlite3.OperationalError:
         connection.close()
-        if os.access(path.parent, os.W_OK) or "unable to open" not in str(error):
+        if os.access(path.parent, os.W_OK):
             raise
         connection = sqlite3.connect(f"{where}&immutable=1", uri=True)
     return connection

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import subprocess
@@ -15,6 +14,7 @@ from typing import Any
 from unittest import mock
 
 from click.testing import CliRunner, Result
+from rights import like_anybody as like_anybody
 
 from osa_luigi.cli.app import app
 from osa_luigi.cli.placeholder import PlaceholderNight
@@ -28,14 +28,6 @@ FAKE = {
     "dl2": {"models": "models/nsb_tuning_0.14/dec_2276"},
     "fake": {"duration_s": 0, "size_kb": 1},
 }
-
-
-def like_anybody() -> None:
-    """For a new process: the rights of files hold for it, even where root runs the tests."""
-    drop, may_override, may_search = 24, 1, 2  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-    libc = ctypes.CDLL(None)
-    for capability in (may_override, may_search):
-        libc.prctl(drop, capability, 0, 0, 0)
 
 
 @dataclass
