@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, func, select
 
 from osa_luigi.config import MainConfig
 from osa_luigi.ledger.database import address, open_engine, said_plainly
-from osa_luigi.ledger.models import CONTENT, Night, Reading
+from osa_luigi.ledger.models import CONTENT, Attempt, Base, Decision, Job, Night, Product, Reading
 from osa_luigi.ledger.schema import Version, require_current, version
 
 
@@ -110,7 +110,7 @@ def _line(row: dict[str, object]) -> NightLine:
 
 
 def contents(main: MainConfig) -> Contents:
-    """What the ledger holds: counts every row, which takes seconds in a large one.
+    """What the ledger holds.
 
     Raises
     ------
@@ -121,12 +121,19 @@ def contents(main: MainConfig) -> Contents:
         found = version(connection)
         if found is not Version.CURRENT:
             return Contents(found, {}, 0, None)
-        rows = {
-            table.__tablename__: connection.execute(select(func.count()).select_from(table)).scalar_one()
-            for table in CONTENT
-        }
+        rows = {table.__tablename__: _count(connection, table) for table in CONTENT}
         unreadable, seen = connection.execute(select(func.sum(Reading.unreadable), func.min(Reading.seen_at))).one()
         return Contents(found, rows, int(unreadable or 0), seen)
+
+
+_SUMMED = (Attempt, Job, Product, Decision)
+"""Tables whose rows each night has counted: to count millions takes a minute."""
+
+
+def _count(connection: Connection, table: type[Base]) -> int:
+    if table in _SUMMED:
+        return int(connection.execute(select(func.sum(Night.__table__.c[table.__tablename__]))).scalar() or 0)
+    return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
 @contextmanager

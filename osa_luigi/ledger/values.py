@@ -10,20 +10,23 @@ from osa_luigi.errors import NightError
 from osa_luigi.ledger.models import PATH
 from osa_luigi.night.names import parse_unit
 
+LONGEST = 8_000
+"""Characters of a reason; the exit record has it all. MariaDB's TEXT takes 64 kB."""
+
 LARGEST = 2**31 - 1
 LARGEST_BYTES = 2**63 - 1
 
 
 def text(value: Any, length: int = PATH) -> str:
     """At most so many characters; what PostgreSQL takes for no text (NUL, half a surrogate pair) is replaced."""
-    plain = prose(value)
+    said = "" if value is None else str(value)
+    plain = said.encode("utf-8", "replace").decode().replace("\0", "?")
     return plain if len(plain) <= length else f"{plain[: length - 1]}…"
 
 
 def prose(value: Any) -> str:
-    """Of any length; empty where there is none."""
-    said = "" if value is None else str(value)
-    return said.encode("utf-8", "replace").decode().replace("\0", "?")
+    """A reason; empty where there is none."""
+    return text(value, LONGEST)
 
 
 def number(value: Any, largest: int = LARGEST) -> int | None:
