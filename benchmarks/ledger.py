@@ -113,8 +113,11 @@ def measure(folder: Path, nights: int, subruns: int) -> dict[str, Any]:
     month = FIRST + timedelta(days=nights - 30)
     facts = {"month": month.isoformat(), "run": 1000 + 7 * 100}
     return {
-        "nights": nights, "subruns": subruns, "rows": sum(contents(main_).rows.values()),
-        "size_mb": round(file.stat().st_size / 2**20), "fill_s": filled,
+        "nights": nights,
+        "subruns": subruns,
+        "rows": sum(contents(main_).rows.values()),
+        "size_mb": round(file.stat().st_size / 2**20),
+        "fill_s": filled,
         "nights_s": _median(lambda: last_nights(main_, 30)),
         "all_nights_s": _median(lambda: last_nights(main_, nights)),
         "command_s": _median(lambda: command(site.config)),

@@ -14,7 +14,7 @@ TESTS = Path(__file__).parent
 FIRST = ("fast/tasks", "fast/telescope", "fast/cli", "fast/runner")
 """What takes longest comes first, so that all processes end at about the same time; the chain, with the fast tests done, last."""
 
-TOGETHER = ("tests/fast/telescope/", "tests/fast/cli/", "tests/slurm/", "tests/chain/")
+TOGETHER = ("tests/fast/telescope/", "tests/fast/cli/", "tests/slurm/", "tests/servers/", "tests/chain/")
 """Folders that one process runs: each shares nights, or a cluster, that are made once."""
 
 

@@ -170,10 +170,15 @@ def said_plainly(url: URL) -> Iterator[None]:
         raise LedgerError(f"{shown(url)}: {_complaint(url, error)}") from error
 
 
-def _complaint(url: URL, error: Exception) -> str:
+def words_of(error: Exception) -> str:
+    """What the database itself said, in one line, without the statement and its values."""
     cause = error.orig if isinstance(error, exc.DBAPIError) and error.orig else error
-    words = " ".join(str(cause.args[-1] if cause.args else cause).split())[:300]
-    return f"{words.rstrip('.')}. {_remedy(url, words.lower())}"
+    return " ".join(str(cause.args[-1] if cause.args else cause).split())[:300].rstrip(".")
+
+
+def _complaint(url: URL, error: Exception) -> str:
+    words = words_of(error)
+    return f"{words}. {_remedy(url, words.lower())}"
 
 
 _REMEDIES = (

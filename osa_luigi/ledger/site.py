@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +15,9 @@ from osa_luigi.night.dates import parse_date
 from osa_luigi.products.production import Production
 
 Key = tuple[date, str]
+
+PRODUCTION_ID = re.compile(r"(?!\.)[A-Za-z0-9._+-]{1,64}", re.ASCII)
+"""As the configuration takes them; a folder of another name is none of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ def productions(main: MainConfig, choice: Choice) -> dict[Key, Production]:
     found = {}
     for day in choice.of(nights):
         for folder in _folders(nights[day]):
-            if (folder / ".osa").is_dir():
+            if PRODUCTION_ID.fullmatch(folder.name) and (folder / ".osa").is_dir():
                 found[day, folder.name] = Production(folder)
     return found
 

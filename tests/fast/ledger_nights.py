@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ DAY = date(2024, 11, 15)
 RUN = "Run02003"
 STEPS = ("r0_to_dl1", "dl1ab")
 LONG_AGO = 1_700_000_000
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "ask-the-ledger.md"
+
+
+def questions() -> list[str]:
+    """The SQL of the page."""
+    return re.findall(r"```sql\n(.*?);\n```", PAGE.read_text(), re.S)
 
 
 @dataclass

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from ledger_nights import DAY, LedgerSite, dump, write_record_of
+from ledger_nights import DAY, LedgerSite, dump, questions, write_record_of
 from servers import PASSWORD, Server
+from sqlalchemy import text
 
 from osa_luigi.errors import LedgerError
 from osa_luigi.ledger import update as updating
@@ -66,6 +67,14 @@ def test_models_and_migrations_agree(site: LedgerSite) -> None:
 def test_what_osa_nights_asks(site: LedgerSite) -> None:
     assert [(line.date, line.production, line.state) for line in last_nights(site.main, 1)] == [(NEXT, "v1", "closed")]
     assert contents(site.main).rows["subruns"] == 9
+
+
+def test_the_questions_of_the_page(site: LedgerSite) -> None:
+    with open_engine(address(site.main), to_write=False).connect() as connection:
+        failures, needs, run = (connection.execute(text(one)).all() for one in questions())
+    assert [(row.step, int(row.failed)) for row in failures] == [("dl2", 12), ("dl1ab", 3)]
+    assert len(needs) == 4
+    assert sorted(row.production for row in run) == ["V1", "v1", "v1"]
 
 
 def test_several_writers_at_once(site: LedgerSite) -> None:

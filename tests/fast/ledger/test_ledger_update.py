@@ -3,7 +3,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from ledger_nights import DAY, LedgerSite, decide, dump, write_record_of
 
 from osa_luigi.errors import LedgerError, NightError
-from osa_luigi.ledger import follow as following
 from osa_luigi.ledger import update as updating
 from osa_luigi.ledger.fingerprint import fingerprint
 from osa_luigi.ledger.site import Choice
@@ -179,6 +177,27 @@ def test_a_production_that_cannot_be_read_holds_up_no_other(site: LedgerSite, mo
     assert dump(site.main) == before
 
 
+def test_rows_that_the_database_refuses_hold_up_no_other_production(
+    site: LedgerSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.night(NEXT)
+    real = updating.read_production
+
+    def read(production: Any, day: date, observed: Any) -> Any:
+        reading = real(production, day, observed)
+        if day == DAY:
+            reading.rows[updating.CONTENT[1]].append(reading.rows[updating.CONTENT[1]][0])
+        return reading
+
+    monkeypatch.setattr(updating, "read_production", read)
+    monkeypatch.setattr(updating, "TRIES", 1)
+    outcome = update_ledger(site.main)
+    [said] = outcome.failed
+    assert said.startswith(f"{site.production().root}: the database does not take its rows: UNIQUE constraint failed")
+    assert "INSERT" not in said
+    assert outcome.read == [(NEXT, "v1")]
+
+
 def test_a_file_system_that_is_not_mounted_empties_no_ledger(site: LedgerSite) -> None:
     update_ledger(site.main)
     root = site.base / "running_analysis"
@@ -211,6 +230,8 @@ def test_other_programs_folders_are_no_productions(site: LedgerSite) -> None:
     (root / "20241117" / "v0.11").mkdir(parents=True)
     (root / "20249999" / "v1" / ".osa").mkdir(parents=True)
     (root / "notes" / "v1" / ".osa").mkdir(parents=True)
+    (root / "20241115" / ".trash" / ".osa").mkdir(parents=True)
+    (root / "20241115" / ("v" * 65) / ".osa").mkdir(parents=True)
     (root / "20241118").write_text("")
     assert update_ledger(site.main).read == [(DAY, "v1")]
 
@@ -263,16 +284,3 @@ def test_several_writers_at_once(site: LedgerSite) -> None:
     assert len(found["nights"]) == 5
     rebuild_ledger(site.main)
     assert dump(site.main) == found
-
-
-def test_following_a_night_never_stands_in_the_way(site: LedgerSite) -> None:
-    assert following.follow(site.main, DAY) == ""
-    assert len(dump(site.main)["nights"]) == 1
-    (site.production().state / "decisions" / "0009.json").write_text("[")
-    assert "not everything could be read" in following.follow(site.main, DAY)
-    away = site.configure(ledger={"url": "postgresql://osa@127.0.0.1:1/osa"})
-    begun = time.monotonic()
-    said = following.follow(away, DAY)
-    assert said.startswith("The ledger was not brought up to date: postgresql")
-    assert "\n" not in said
-    assert time.monotonic() - begun < 30
