@@ -12,7 +12,6 @@ import click
 
 from osa_luigi.config import load, load_main, procedure_names
 from osa_luigi.errors import ConfigurationError, NightError
-from osa_luigi.night import parse_date
 
 if TYPE_CHECKING:
     from osa_luigi.tasks.session import Session
@@ -22,6 +21,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def observation_date(_context: click.Context, _option: click.Parameter, value: str) -> date:
     """What an option ``--date`` means; anything else is wrong usage."""
+    from osa_luigi.night import parse_date
+
     try:
         return parse_date(value)
     except NightError as error:
