@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from osa_luigi.ledger.sources import Json, Source
+from osa_luigi.ledger.sources import Json, Papers, Source
 from osa_luigi.ledger.values import moment, number, prose, real, text
 
 EXECUTOR = "slurm"
 """The only one that keeps a journal; a pool on one machine leaves exit records alone."""
 
-_RECORD = re.compile(r"\d+\.\d+\.\d+\.(done|failed)\.json", re.ASCII)
+_RECORD = re.compile(r"records/\d+\.\d+\.\d+\.(done|failed)\.json", re.ASCII)
 
 Row = dict[str, Any]
 
 
 def jobs(source: Source) -> Iterator[Row]:
     """A row for each time that a job of an array was started, or is to be."""
-    for folder in source.arrays():
-        if intent := source.json(folder / "intent.json"):
-            yield from _Array(source, folder, intent).rows()
+    for papers in source.arrays():
+        if intent := _parsed(source, papers, "intent.json"):
+            yield from _Array(source, papers, intent).rows()
+
+
+def _parsed(source: Source, papers: Papers, name: str) -> Json | None:
+    read = papers.files.get(name)
+    return source.parsed(f"{papers.where}/{name}", read) if read else None
 
 
 class _Array:
     """One array."""
 
-    def __init__(self, source: Source, folder: Path, intent: Json) -> None:
+    def __init__(self, source: Source, papers: Papers, intent: Json) -> None:
         self._source = source
-        self._folder = folder
+        self._papers = papers
         self._intent = intent
-        submitted = source.json(folder / "submitted.json") or {}
+        submitted = _parsed(source, papers, "submitted.json") or {}
         self._id = number(submitted.get("job"))
-        self._closed = (folder / "closed.json").exists()
+        self._closed = "closed.json" in papers.files
 
     def rows(self) -> Iterator[Row]:
         told: set[str] = set()
@@ -54,12 +57,8 @@ class _Array:
         return "intended" if self._id is None else "submitted"
 
     def _records(self) -> Iterator[Json]:
-        try:
-            names = sorted(os.listdir(self._folder / "records"))
-        except FileNotFoundError:
-            return
-        for name in names:
-            if _RECORD.fullmatch(name) and (record := self._source.json(self._folder / "records" / name)):
+        for name in sorted(self._papers.files):
+            if _RECORD.fullmatch(name) and (record := _parsed(self._source, self._papers, name)):
                 yield record
 
     def _places(self) -> Mapping[str, tuple[int, int]]:
@@ -88,7 +87,7 @@ class _Array:
     def _row(self, name: str, element: int, place: int, **more: Any) -> Row:
         asked = _object(self._intent.get("asked"))
         return {
-            "array_name": text(self._folder.name, 255),
+            "array_name": text(self._papers.name, 255),
             "element": element,
             "place": place,
             "restarts": 0,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,18 @@ from osa_luigi.products.receipt import Receipt, ReceiptBook
 MARKER = "NightFinished.txt"
 
 Json = Mapping[str, Any]
+
+
+Read = Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """The files of a job array by their names in its folder; `where` is for people."""
+
+    name: str
+    where: str
+    files: Mapping[str, Read]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,23 +113,34 @@ class Source:
         """Whether the marker of a closed night is there."""
         return (self.production.root / MARKER).exists()
 
-    def arrays(self) -> list[Path]:
-        """The folders of the job arrays, by name."""
-        return _folders(self.production.state / "engine" / "arrays")
+    def arrays(self) -> Iterator[Papers]:
+        """What there is of each job array."""
+        for folder in _folders(self.production.state / "engine" / "arrays"):
+            yield Papers(folder.name, str(folder), dict(_loose(folder)))
 
     def json(self, path: Path) -> Json | None:
         """A file that holds an object; `None` if it is not there, or is no such thing, which is noted."""
+        return self.parsed(str(path), path.read_bytes)
+
+    def parsed(self, where: str, read: Read) -> Json | None:
+        """The same of what is read in another way; `where` is for people."""
         try:
-            content = json.loads(path.read_bytes())
+            content = json.loads(read())
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            self.unreadable.append(f"{path}: {error}")
+            self.unreadable.append(f"{where}: {error}")
             return None
         if isinstance(content, dict):
             return content
-        self.unreadable.append(f"{path}: holds no object")
+        self.unreadable.append(f"{where}: holds no object")
         return None
+
+
+def _loose(folder: Path) -> Iterator[tuple[str, Read]]:
+    """The files of an array: its own, and its elements' records."""
+    for path in (*_files(folder), *_files(folder / "records")):
+        yield str(path.relative_to(folder)), path.read_bytes
 
 
 def _of_runs(content: Json) -> Iterator[tuple[str, Any]]:
