@@ -105,7 +105,7 @@ class Source:
         """Lists of what the night is to hold, the newest first."""
         paths = _files(self.production.state / "configs")
         for path in sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True):
-            content = self.json(path)
+            content = _listed(self.json(path) or {})
             if content and all(isinstance(key, str) and ".Run" in name for name, key in _of_runs(content)):
                 yield Declared(path.name, {str(name): str(key) for name, key in content.items()})
 
@@ -141,6 +141,12 @@ def _loose(folder: Path) -> Iterator[tuple[str, Read]]:
     """The files of an array: its own, and its elements' records."""
     for path in (*_files(folder), *_files(folder / "records")):
         yield str(path.relative_to(folder)), path.read_bytes
+
+
+def _listed(content: Json) -> Json:
+    """The list itself, where it is written down with the decisions that it was made by."""
+    products = content.get("products") if "decisions" in content else content
+    return products if isinstance(products, dict) else {}
 
 
 def _of_runs(content: Json) -> Iterator[tuple[str, Any]]:

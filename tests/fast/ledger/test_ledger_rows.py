@@ -112,6 +112,15 @@ def test_a_step_run_by_hand_with_other_settings_opens_nothing(site: LedgerSite) 
     assert (night["state"], night["declared"], night["made"]) == ("closed", 7, 7)
 
 
+def test_a_list_that_names_the_decisions_it_was_made_by(site: LedgerSite) -> None:
+    production = site.night()
+    names = [f"{step}.{RUN}.{subrun:04d}" for step in ("r0_to_dl1", "dl1ab") for subrun in range(2)]
+    products = {name: hash_of(name) for name in [*names, f"merge_dl1.{RUN}"]}
+    production.write_config({"products": products, "decisions": [{"number": 1, "kind": "discard"}]})
+    [night] = read(site).rows[Night]
+    assert (night["state"], night["declared"], night["made"]) == ("complete", 5, 5)
+
+
 def test_a_production_without_anything_yet(site: LedgerSite) -> None:
     site.production().state.mkdir(parents=True)
     reading = read(site)
