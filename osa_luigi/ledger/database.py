@@ -198,7 +198,7 @@ _REMEDIES = (
         "Let the server's administrator make the database, then `osa ledger update`.",
     ),
     (
-        ("no such table", "no such column", "doesn't exist", "undefined"),
+        ("no such table", "no such column", "doesn't exist", "undefined", "already exists"),
         "Its tables are not as they should be: `osa ledger rebuild`.",
     ),
 )

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from osa_luigi.errors import NightError
 from osa_luigi.ledger.arrays import jobs
 from osa_luigi.ledger.models import Attempt, Base, Decision, Job, Night, Product, Run, Subrun
+from osa_luigi.ledger.records import Row, attempt_row, decision_rows, product_rows
 from osa_luigi.ledger.sources import Declared, Source, in_force
-from osa_luigi.ledger.values import LARGEST_BYTES, moment, number, place_of, prose, real, text
+from osa_luigi.ledger.values import moment, place_of, text
 from osa_luigi.night import RUN_CATALOG, RUN_SUMMARY
 from osa_luigi.night.catalog import read_run_catalog
 from osa_luigi.night.dates import parse_date
@@ -28,7 +28,6 @@ CLOSE = "close.night"
 
 _RUN = re.compile(r"\.Run(\d{5,9})\.", re.ASCII)
 
-Row = dict[str, Any]
 Rows = dict[type[Base], list[Row]]
 
 
@@ -107,8 +106,8 @@ class _Making:
 
     def rows(self) -> Rows:
         products = [row for receipt in self._source.receipts() for row in self._products(receipt)]
-        attempts = [self._attempt(record) for record in self._source.attempts()]
-        decisions = self._decisions()
+        attempts = [{**self._night, **attempt_row(record)} for record in self._source.attempts()]
+        decisions = [{**self._night, **row} for row in decision_rows(self._source.decisions())]
         subruns = self._subruns(attempts, decisions)
         runs = self._runs(subruns, [*products, *attempts, *decisions])
         rows: Rows = {
@@ -123,27 +122,9 @@ class _Making:
 
     # ---- receipts ------------------------------------------------------------------------------------------------
 
-    def _products(self, receipt: Receipt) -> Iterator[Row]:
+    def _products(self, receipt: Receipt) -> list[Row]:
         self._note(receipt)
-        run, subrun = place_of(receipt.unit)
-        for made in receipt.outputs:
-            yield {
-                **self._night,
-                "step": text(receipt.step, 64),
-                "unit": text(receipt.unit, 64),
-                "path": text(made.path),
-                "run": run,
-                "subrun": subrun,
-                "role": text(made.role, 64),
-                "generation": number(receipt.generation) or 0,
-                "bytes": number(made.size, LARGEST_BYTES) or 0,
-                "sha256": text(made.sha256, 64),
-                "tables_hash": text(made.tables, 64),
-                "step_key": text(receipt.key, 64),
-                "made": moment(receipt.attempt.get("ended")),
-                "attempt": text(receipt.attempt.get("id"), 128),
-                "linked_from": text(receipt.linked_from),
-            }
+        return [{**self._night, **row} for row in product_rows(receipt)]
 
     def _note(self, receipt: Receipt) -> None:
         books = self._books
@@ -157,55 +138,6 @@ class _Making:
             books.calibration = _night_of(charges), _run_of(charges)
         if books.drs4_run is None and (baseline := _product(receipt, "pedestal")):
             books.drs4_run = _run_of(baseline)
-
-    # ---- attempts, decisions -------------------------------------------------------------------------------------
-
-    def _attempt(self, record: Mapping[str, Any]) -> Row:
-        run, subrun = place_of(str(record["unit"]))
-        reals = ("wall_s", "cpu_s", "verify_wall_s", "verify_cpu_s", "peak_memory_mb")
-        return {
-            **self._night,
-            "step": text(record["step"], 64),
-            "unit": text(record["unit"], 64),
-            "id": text(record["id"], 128),
-            "run": run,
-            "subrun": subrun,
-            "outcome": text(record.get("outcome"), 16),
-            "reason": prose(record.get("reason")),
-            "exit_code": number(record.get("exit_code")),
-            "signal_number": number(record.get("signal")),
-            "timed_out": record.get("timed_out") is True,
-            "started": moment(record.get("started")),
-            "ended": moment(record.get("ended")),
-            **{name: real(record.get(name)) for name in reals},
-            "host": text(record.get("host"), 255),
-            "log": text(record.get("log")),
-            "step_key": text(record.get("key"), 64),
-        }
-
-    def _decisions(self) -> list[Row]:
-        found = list(self._source.decisions())
-        undone = {one for _, decision in found for one in _numbers(decision.get("undoes"))}
-        return [self._decision(count, decision, count in undone) for count, decision in found if number(count)]
-
-    def _decision(self, count: int, decision: Mapping[str, Any], undone: bool) -> Row:
-        unit = text(decision.get("unit"), 64)
-        run, subrun = place_of(unit)
-        return {
-            **self._night,
-            "number": count,
-            "kind": text(decision.get("kind"), 64),
-            "unit": unit,
-            "run": run,
-            "subrun": subrun,
-            "reason": prose(decision.get("reason")),
-            "decided_by": text(decision.get("by"), 255),
-            "who": text(decision.get("user"), 255),
-            "host": text(decision.get("host"), 255),
-            "decided": moment(decision.get("when")),
-            "undoes": text(" ".join(map(str, _numbers(decision.get("undoes")))), 255),
-            "undone": undone,
-        }
 
     # ---- what was observed, planned, made -------------------------------------------------------------------------
 
@@ -336,11 +268,6 @@ def _night_of(calibration: Path) -> date | None:
 def _run_of(calibration: Path) -> int | None:
     match = _RUN.search(calibration.name)
     return int(match[1]) if match else None
-
-
-def _numbers(value: Any) -> list[int]:
-    many = value if isinstance(value, list) else [value]
-    return [one for one in many if number(one) is not None]
 
 
 def _cpu_s(row: Row) -> float:
