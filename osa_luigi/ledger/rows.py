@@ -58,6 +58,8 @@ def read_production(production: Production, day: date, observed: Observed) -> Re
     ------
     OSError
         The production's folders cannot be listed.
+    ProductError
+        An archive is damaged.
     """
     source = Source(production)
     rows = _Making(source, day, observed).rows()

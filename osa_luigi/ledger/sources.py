@@ -9,10 +9,14 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from osa_luigi.errors import ProductError
+from osa_luigi.products.archive import archived_runs, archives
+from osa_luigi.products.archiving import ARRAYS
+from osa_luigi.products.paperwork import ATTEMPTS, Paperwork, runs_with
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Receipt, ReceiptBook
 
@@ -88,10 +92,11 @@ class Source:
                 yield receipt
 
     def attempts(self) -> Iterator[Json]:
-        """Exit records, by name."""
-        for folder in _folders(self.production.state / "attempts"):
-            for path in _files(folder):
-                record = self.json(path)
+        """Exit records, run by run, by name."""
+        for run in runs_with(self.production, ATTEMPTS):
+            papers = Paperwork(self.production, run)
+            for name in sorted(papers.names(ATTEMPTS)):
+                record = self.parsed(str(papers.folder(ATTEMPTS) / name), partial(papers.read, ATTEMPTS, name))
                 if record and {"id", "step", "unit"} <= record.keys():
                     yield record
 
@@ -114,9 +119,28 @@ class Source:
         return (self.production.root / MARKER).exists()
 
     def arrays(self) -> Iterator[Papers]:
-        """What there is of each job array."""
-        for folder in _folders(self.production.state / "engine" / "arrays"):
-            yield Papers(folder.name, str(folder), dict(_loose(folder)))
+        """What there is of each job array, in an archive or in a folder; where both hold it, the archive has all of it."""
+        folders = _folders(
+            self.production.state / "engine" / "arrays"
+        )  # before the archives: it goes after it is archived
+        archived: set[str] = set()
+        for run in sorted(archived_runs(self.production)):
+            for papers in self._archived(run):
+                archived.add(papers.name)
+                yield papers
+        for folder in folders:
+            if folder.name not in archived:
+                yield Papers(folder.name, str(folder), dict(_loose(folder)))
+
+    def _archived(self, run: str) -> Iterator[Papers]:
+        for archive in archives(self.production, run):
+            files: dict[str, dict[str, Read]] = {}
+            for member in archive:
+                kind, _, rest = member.partition("/")
+                if kind == ARRAYS:
+                    name, _, file = rest.partition("/")
+                    files.setdefault(name, {})[file] = partial(archive.read, member)
+            yield from (Papers(name, f"{archive.path} {ARRAYS}/{name}", of_array) for name, of_array in files.items())
 
     def json(self, path: Path) -> Json | None:
         """A file that holds an object; `None` if it is not there, or is no such thing, which is noted."""
@@ -128,7 +152,7 @@ class Source:
             content = json.loads(read())
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ProductError) as error:
             self.unreadable.append(f"{where}: {error}")
             return None
         if isinstance(content, dict):

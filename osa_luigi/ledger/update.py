@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Delete, Engine, delete, exc, func, insert, select, update
 
 from osa_luigi.config import MainConfig
-from osa_luigi.errors import LedgerError
+from osa_luigi.errors import LedgerError, ProductError
 from osa_luigi.ledger.database import address, open_engine, said_plainly, shown, words_of
 from osa_luigi.ledger.fingerprint import SETTLED_S, fingerprint
 from osa_luigi.ledger.models import CONTENT, Night
@@ -144,6 +144,8 @@ class _Update:
                 self._look(day, production, "" if again else known.get((day, name), ""))
             except OSError as error:
                 self.outcome.failed.append(f"{error.filename or production.root}: {error.strerror or error}")
+            except ProductError as error:
+                self.outcome.failed.append(str(error))
             except (exc.DataError, exc.IntegrityError) as error:
                 self.outcome.failed.append(f"{production.root}: the database does not take its rows: {words_of(error)}")
         self._forget(key for key in known if choice.covers(key[0], found) and key not in found)

@@ -12,6 +12,7 @@ from ledger_nights import DAY, RUN, LedgerSite, hash_of, write_receipt, write_re
 from osa_luigi.ledger import values
 from osa_luigi.ledger.models import Attempt, Decision, Job, Night, Product, Run, Subrun
 from osa_luigi.ledger.rows import Observed, Reading, read_production
+from osa_luigi.products.archiving import archive_run
 from osa_luigi.products.production import Production
 
 
@@ -146,6 +147,22 @@ def test_files_that_cannot_be_read_are_named_and_the_rest_is_read(site: LedgerSi
     assert all(any(str(path) in line for line in reading.unreadable) for path in broken)
     assert reading.rows[Attempt] == whole[Attempt]
     assert reading.rows[Product] == whole[Product]
+
+
+def test_an_archived_run_gives_the_same_rows(site: LedgerSite) -> None:
+    production = site.night()
+    loose = read(site)
+    arrays = production.state / "engine" / "arrays"
+    (arrays / "osa.1.dl1" / "closed.json").write_text("{}")
+    closed = read(site)
+    assert [row["state"] for row in closed.rows[Job]] == ["done", "done", "ended"]
+    for run in (RUN, "night"):
+        archive_run(production, run, arrays.iterdir() if run == RUN else ())
+    assert list(arrays.iterdir()) == []
+    assert not list(production.attempts(RUN).glob("*"))
+    archived = read(site)
+    assert archived.unreadable == loose.unreadable == ()
+    assert archived.rows == closed.rows
 
 
 def test_a_record_of_any_content_makes_rows_or_none(site: LedgerSite) -> None:

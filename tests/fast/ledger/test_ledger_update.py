@@ -11,13 +11,15 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from ledger_nights import DAY, LedgerSite, decide, dump, write_record_of
+from ledger_nights import DAY, RUN, LedgerSite, decide, dump, write_record_of
 
 from osa_luigi.errors import LedgerError, NightError
 from osa_luigi.ledger import update as updating
 from osa_luigi.ledger.fingerprint import fingerprint
 from osa_luigi.ledger.site import Choice
 from osa_luigi.ledger.update import rebuild_ledger, update_ledger
+from osa_luigi.products.archive import open_archive
+from osa_luigi.products.archiving import archive_run
 
 NEXT = date(2024, 11, 16)
 
@@ -174,6 +176,29 @@ def test_a_production_that_cannot_be_read_holds_up_no_other(site: LedgerSite, mo
     assert outcome.failed == [f"{site.production().root}: Permission denied"]
     assert outcome.read == [(NEXT, "v1")]
     assert outcome.gone == []
+    assert dump(site.main) == before
+
+
+def test_archiving_changes_no_rows(site: LedgerSite) -> None:
+    update_ledger(site.main, settled_s=0)
+    before = dump(site.main)
+    for run in (RUN, "night"):
+        archive_run(site.production(), run)
+    assert update_ledger(site.main, settled_s=0).read == [(DAY, "v1")]
+    assert dump(site.main) == before
+
+
+def test_of_a_production_with_a_damaged_archive_the_ledger_keeps_what_it_had(site: LedgerSite) -> None:
+    production = site.production()
+    archive_run(production, RUN)
+    update_ledger(site.main)
+    before = dump(site.main)
+    [archive] = production.archives.iterdir()
+    archive.chmod(0o644)
+    archive.write_bytes(archive.read_bytes()[:-100])
+    open_archive.cache_clear()
+    [said] = update_ledger(site.main, again=True).failed
+    assert str(archive) in said
     assert dump(site.main) == before
 
 
