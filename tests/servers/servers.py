@@ -193,7 +193,7 @@ class MariaDB(Server):
             f"--pid-file={self.folder / 'pid'}",
             f"--port={self.port}",
             *("--bind-address=127.0.0.1", "--skip-log-bin", "--skip-name-resolve"),
-            *("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--performance-schema=OFF"),
+            *("--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M", "--performance-schema=OFF"),
         ]
         return self._background([str(find("mariadbd")), *self._options, *own])
 
