@@ -10,7 +10,7 @@ import numpy as np
 
 from osa_luigi.telescope.camera import Camera, build_camera
 from osa_luigi.telescope.files import temporary_name
-from osa_luigi.telescope.formats import RawEvent, raw_format
+from osa_luigi.telescope.formats import RawEvent, RawFormat, raw_format
 from osa_luigi.telescope.light import Signal, detect, flatfield_signal
 from osa_luigi.telescope.options import N_STREAMS, RunType
 from osa_luigi.telescope.schedule import EventKind, RunPlan, subrun_schedule
@@ -54,8 +54,9 @@ def write_subrun(job: SubrunJob) -> None:
     for path in temporary:
         path.unlink(missing_ok=True)
     rows = []
-    with raw_format(job.format).open(temporary, job.plan, camera) as writer:
-        for event, truth in simulated_events(job.plan, job.subrun, camera):
+    form = raw_format(job.format)
+    with form.open(temporary, job.plan, camera) as writer:
+        for event, truth in simulated_events(job.plan, job.subrun, camera, form):
             writer.write(event)
             rows.append(truth)
     for source, target in zip(temporary, job.raw_files, strict=True):
@@ -63,7 +64,9 @@ def write_subrun(job: SubrunJob) -> None:
     write_truth(job.truth, rows)
 
 
-def simulated_events(plan: RunPlan, subrun: int, camera: Camera) -> Iterator[tuple[RawEvent, TrueEvent]]:
+def simulated_events(
+    plan: RunPlan, subrun: int, camera: Camera, form: RawFormat
+) -> Iterator[tuple[RawEvent, TrueEvent]]:
     """The events of a subrun, each with what is true of it."""
     rng = random_stream(plan.seed, Purpose.SUBRUN, plan.run_id, subrun)
     digitiser = Digitiser(camera, build_noise(plan.seed))
@@ -78,7 +81,7 @@ def simulated_events(plan: RunPlan, subrun: int, camera: Camera) -> Iterator[tup
             signal,
             first_cells,
             night_sky=plan.run_type is not RunType.DRS4,
-            select_gain=shower is not None and not plan.both_gains,
+            select_gain=form.selects_gain(plan, shower=shower is not None),
         )
         event = RawEvent(event_id, kind, int(schedule.elapsed[index]), first_cells, readout)
         yield event, true_event((plan.run_id, subrun, event_id), kind, shower, signal)
