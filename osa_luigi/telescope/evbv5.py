@@ -139,7 +139,8 @@ class EvbV5Writer:
         """Samples with all that later event builders take off: cell offsets and time lapse, shape (2, 1855, 40)."""
         offsets = np.stack([self._camera.cell_offsets(gain, event.first_cells) for gain in range(N_GAINS)])
         samples = event.readout.waveform + (UNCORRECTED - 1.0) * offsets - self._time_lapse_correction(event)
-        return np.clip(np.rint(samples), 0, LAST_ADC).astype(np.uint16)
+        stored: NDArray[np.uint16] = np.clip(np.rint(samples), 0, LAST_ADC).astype(np.uint16)
+        return stored
 
     def _time_lapse_correction(self, event: RawEvent) -> NDArray[np.float32]:
         """What ctapipe_io_lst will add to the samples, since a cell that was read a short while ago reads too much."""

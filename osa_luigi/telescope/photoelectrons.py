@@ -60,8 +60,10 @@ class Photoelectrons:
         counts = event.readout.waveform[0].astype(np.float32) - BASELINE - offsets
         charge = counts[:, KEPT] * (GAIN_OF_CALIBRATION / gain)[:, np.newaxis]
         numbers = np.rint((charge + self.offset) * self.scale)
-        return np.clip(numbers, 0, np.iinfo(np.uint16).max).astype(np.uint16)[np.newaxis]
+        stored: NDArray[np.uint16] = np.clip(numbers, 0, np.iinfo(np.uint16).max).astype(np.uint16)[np.newaxis]
+        return stored
 
     def time_shift(self, event: RawEvent, camera: Camera) -> NDArray[np.int16]:
         """Delay of each pixel's signals, 10 ps, shape (1855,)."""
-        return np.rint(camera.time_offset * sample_duration() / TIME_SHIFT_UNIT).astype(np.int16)
+        shift: NDArray[np.int16] = np.rint(camera.time_offset * sample_duration() / TIME_SHIFT_UNIT).astype(np.int16)
+        return shift

@@ -53,13 +53,21 @@ EVENT_TYPES: Final = {EventKind.FLATFIELD: TYPE_FLATFIELD, EventKind.PEDESTAL: T
 class Samples(Protocol):
     """How the event builder stores samples."""
 
-    actions: EVBPreprocessingFlag
-    """What it does to every event, gain selection apart."""
-    count: int
-    """Samples of a pixel."""
-    scale: float
-    """Stored numbers are (value + offset) × scale."""
-    offset: float
+    @property
+    def actions(self) -> EVBPreprocessingFlag:
+        """What it does to every event, gain selection apart."""
+
+    @property
+    def count(self) -> int:
+        """Samples of a pixel."""
+
+    @property
+    def scale(self) -> float:
+        """Stored numbers are (value + offset) × scale."""
+
+    @property
+    def offset(self) -> float:
+        """As there."""
 
     def stored(self, event: RawEvent, camera: Camera) -> NDArray[np.uint16]:
         """Numbers of an event, shape (channels, 1855, count)."""
@@ -105,14 +113,19 @@ class R1v1Format:
 
     def selects_gain(self, plan: RunPlan, *, shower: bool) -> bool:
         """Of showers unless told otherwise; of all events of calibrated data."""
-        return self._samples(plan) is PHOTOELECTRONS or (shower and not plan.both_gains)
+        return self._calibrates(plan) or (shower and not plan.both_gains)
 
     def _samples(self, plan: RunPlan) -> Samples:
-        return PHOTOELECTRONS if self.calibrated and plan.run_type is RunType.DATA else COUNTS
+        return PHOTOELECTRONS if self._calibrates(plan) else COUNTS
+
+    def _calibrates(self, plan: RunPlan) -> bool:
+        return self.calibrated and plan.run_type is RunType.DATA
 
 
 @contextmanager
-def _open(paths: Sequence[Path], plan: RunPlan, camera: Camera, samples: Samples, selects: bool) -> Iterator[R1v1Writer]:
+def _open(
+    paths: Sequence[Path], plan: RunPlan, camera: Camera, samples: Samples, selects: bool
+) -> Iterator[R1v1Writer]:
     heads = {
         "DataStream": _data_stream(plan, samples),
         "CameraConfiguration": _camera_configuration(plan, camera, samples, selects),

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from osa_luigi.telescope.camera import Camera, build_camera
+from osa_luigi.telescope.damage import FilePlan, put
+from osa_luigi.telescope.faults import OF_FILES, Fault
 from osa_luigi.telescope.files import temporary_name
 from osa_luigi.telescope.formats import RawEvent, RawFormat, raw_format
 from osa_luigi.telescope.light import Signal, detect, flatfield_signal
@@ -31,6 +33,10 @@ class SubrunJob:
     truth: Path
     """File for this subrun's part of the truth. Written last: where it is, the subrun is complete."""
     format: str
+    held: Path
+    """Folder of whole files of which the night has none, or damaged ones."""
+    faults: tuple[Fault, ...] = ()
+    """Of its files."""
 
     @property
     def raw_files(self) -> tuple[Path, ...]:
@@ -41,9 +47,20 @@ class SubrunJob:
         )
 
     @property
+    def files(self) -> tuple[FilePlan, ...]:
+        """What becomes of them."""
+        return tuple(self._file(stream, path) for stream, path in enumerate(self.raw_files, start=1))
+
+    def _file(self, stream: int, path: Path) -> FilePlan:
+        for fault in self.faults:
+            if fault.kind in OF_FILES and fault.hits(self.plan.run_id, self.subrun, stream):
+                return FilePlan(path, self.held / path.name, fault, self.plan.seed)
+        return FilePlan(path)
+
+    @property
     def complete(self) -> bool:
         """Whether nothing is left to do."""
-        return self.truth.exists() and all(path.exists() for path in self.raw_files)
+        return self.truth.exists() and all(file.present for file in self.files)
 
 
 def write_subrun(job: SubrunJob) -> None:
@@ -59,8 +76,8 @@ def write_subrun(job: SubrunJob) -> None:
         for event, truth in simulated_events(job.plan, job.subrun, camera, form):
             writer.write(event)
             rows.append(truth)
-    for source, target in zip(temporary, job.raw_files, strict=True):
-        source.replace(target)
+    for source, file in zip(temporary, job.files, strict=True):
+        put(source, file)
     write_truth(job.truth, rows)
 
 
