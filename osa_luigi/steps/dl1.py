@@ -11,6 +11,8 @@ from osa_luigi.steps.checks import Hdf5, hdf5_rows, refuse
 PARAMETERS = "/dl1/event/telescope/parameters/LST_LSTCam"
 IMAGES = "/dl1/event/telescope/image/LST_LSTCam"
 MONITORING = tuple(f"/dl1/event/telescope/monitoring/{name}" for name in ("calibration", "flatfield", "pedestal"))
+PEDESTAL_CHARGE = "charge_mean"
+"""Of the last of them."""
 CAT_B = tuple(f"/dl1/monitoring/telescope/catB/{name}" for name in ("calibration", "flatfield", "pedestal"))
 DL2_PARAMETERS = "/dl2/event/telescope/parameters/LST_LSTCam"
 SOURCES = "/source_filenames/filenames"

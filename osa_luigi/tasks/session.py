@@ -240,11 +240,22 @@ def _beginning(plan: NightPlan, generation: int, swept: int, linked: int) -> str
         parts.append(f"raw files of runs that the run summary lacks: {runs} (make it again, then run again)")
     if plan.decided:
         parts.append(f"left out by decisions: {', '.join(plan.decided)}")
+    if plan.night.erroneous:
+        parts.append(left_out(plan.night))
     if swept:
         parts.append(f"{swept} scratch folders of killed attempts removed")
     if linked:
         parts.append(f"{linked} steps linked from other productions of the night")
     return "; ".join(parts)
+
+
+def left_out(night: Night) -> str:
+    """For people: there are runs that are not processed because of their type."""
+    runs = ", ".join(str(run.run_id) for run in night.erroneous)
+    return (
+        f"runs of type ERROR in the run summary are not processed: {runs} (lstchain could not read their subrun 0, or a "
+        "person wrote it; after a repair make the run summary again, then run again)"
+    )
 
 
 def newer_calibration(newer: CalibrationSource) -> str:

@@ -13,6 +13,7 @@ from paper_steps import Paper, dl1_columns, truncate, write_fits, write_hdf5
 
 from osa_luigi.errors import NightError, VerificationError
 from osa_luigi.steps import camera_calibration, datacheck, dl1, drs4_baseline, longterm, r0_to_dl1, raw, transparency
+from osa_luigi.steps.behaviour import behaviour
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.camera import GAINS, PIXELS
 from osa_luigi.steps.catalogue import STEPS
@@ -367,6 +368,31 @@ def test_half_of_any_output_of_r0_to_dl1_is_refused(paper: Paper, tmp_path, role
     truncate(files[role])
     with pytest.raises(VerificationError, match=files[role].name):
         verify(call, **files)
+
+
+def calibrated_dl1a() -> dict[str, Any]:
+    """Tables as lstchain writes them for data that the event builder has calibrated: nothing is known of the pedestals' charges."""
+    return dl1_tables() | {dl1.MONITORING[-1]: {"n_events": np.zeros(2)}}
+
+
+def test_a_cleaning_by_pedestals_that_are_not_known_is_refused_with_the_setting(paper: Paper):
+    call = paper.call("dl1ab", cat_b=None)
+    write_hdf5(call.path("dl1"), calibrated_dl1a())
+    with pytest.raises(NightError, match=r"holds no charges of pedestals.*set dl1ab\.pedestal_cleaning to false"):
+        behaviour(call).check_inputs(call)
+
+
+def test_no_charges_of_pedestals_are_needed_otherwise(paper: Paper):
+    for changed in ({"cat_b": None, "pedestal_cleaning": False}, {"cat_b": paper.foreign("cat_b.h5")}):
+        call = paper.call("dl1ab", **changed)
+        write_hdf5(call.path("dl1"), calibrated_dl1a())
+        behaviour(call).check_inputs(call)
+
+
+def test_charges_of_pedestals_are_found(paper: Paper):
+    call = paper.call("dl1ab", cat_b=None)
+    write_hdf5(call.path("dl1"), calibrated_dl1a() | {dl1.MONITORING[-1]: {dl1.PEDESTAL_CHARGE: np.zeros((2, 2))}})
+    behaviour(call).check_inputs(call)
 
 
 def dl1ab(paper: Paper, **changed: Any) -> StepCall:
