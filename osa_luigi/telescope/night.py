@@ -70,6 +70,8 @@ def _write_monitoring(plan: NightPlan) -> None:
     if plan.drive_log is not None:
         gaps = plan.pointing_gaps()
         write_drive_logs(plan.drive_folder, options.yyyymmdd, plan.source, plan.begin, plan.end, gaps)
+    if plan.without_pointing:
+        write_drive_logs(plan.held, options.yyyymmdd, plan.source, plan.begin, plan.end)
     data_runs = [run.run_id for run in plan.runs if run.run_type is RunType.DATA]
     write_run_catalog(plan.run_catalog, data_runs, plan.source)
     write_ffactor_systematics(plan.ffactor_systematics)
@@ -89,4 +91,6 @@ def _files(plan: NightPlan, night: SimulatedNight) -> list[Path]:
 def _held(plan: NightPlan) -> list[Held]:
     """The files that are held back, or were until they were delivered."""
     files = (file for job in plan.subrun_jobs() for file in job.files)
-    return [Held(str(file.fault), file.path, file.held) for file in files if file.held is not None]
+    raw = [Held(str(file.fault), file.path, file.held) for file in files if file.held is not None]
+    logs = sorted(plan.held.glob(f"*_log_{plan.options.yyyymmdd}.txt")) if plan.without_pointing else []
+    return raw + [Held(str(plan.without_pointing[0]), plan.drive_folder / log.name, log) for log in logs]

@@ -79,9 +79,14 @@ class NightPlan:
             return None
         return self.drive_folder / f"DrivePosition_log_{self.options.yyyymmdd}.txt"
 
+    @property
+    def without_pointing(self) -> tuple[Fault, ...]:
+        """The faults of the drive logs."""
+        return tuple(fault for fault in self.faults if fault.kind is FaultKind.NO_POINTING)
+
     def pointing_gaps(self) -> Iterator[tuple[float, float]]:
         """Times without pointing, unix seconds: from between two runs to between the next two."""
-        lost = {fault.run for fault in self.faults if fault.kind is FaultKind.NO_POINTING}
+        lost = {fault.run for fault in self.without_pointing}
         ends = [run.start_tai for run in self.runs[1:]] + [math.inf]
         for run, end in zip(self.runs, ends, strict=True):
             if run.run_id in lost:

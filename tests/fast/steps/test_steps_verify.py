@@ -37,9 +37,15 @@ def refused(call: StepCall, said: str, **files: Path) -> None:
     assert message.count(": ") >= 2
 
 
+DRIVE_LOG = "".join(f"{second} 90.0 30.0\n" for second in range(-2, 5))
+"""Around the times of the events on paper, 0.1 to 1 s."""
+
+
 def write_raw(paper: Paper, name: str, events: int, streams: tuple[int, ...] = (1, 2, 3, 4)) -> StepCall:
     """A call whose raw files declare so many events, in four streams."""
     call = paper.call(name)
+    for log in call.paths("pointing"):
+        log.write_text(DRIVE_LOG)
     for path in call.paths("raw"):
         stream = int(path.name.split(".")[1])
         if stream in streams:
@@ -367,6 +373,27 @@ def test_half_of_any_output_of_r0_to_dl1_is_refused(paper: Paper, tmp_path, role
     write_fits(files["muons"], 500)
     truncate(files[role])
     with pytest.raises(VerificationError, match=files[role].name):
+        verify(call, **files)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        ((0, 30), None),
+        ((-60, 0.5, 1), r"9 of 20 events fall into a gap of drive\.txt \(60 s\): complete the drive log"),
+        ((-2, -1, 40, 41), r"20 of 20 events fall into a gap of drive\.txt \(41 s\)"),
+        ((-2, -1), r"20 of 20 events fall into a gap of drive\.txt \(inf s\)"),
+        ((), r"drive\.txt: has 0 lines with times"),
+    ],
+)
+def test_events_of_which_the_drive_log_says_nothing_are_refused(paper: Paper, tmp_path, seconds, said):
+    call = write_raw(paper, "r0_to_dl1", len(EVENTS))
+    call.path("pointing").write_text("".join(f"{second} 90.0 30.0\n" for second in seconds))
+    files = dl1a_files(tmp_path, dl1_tables())
+    if said is None:
+        verify(call, **files)
+        return
+    with pytest.raises(VerificationError, match=said):
         verify(call, **files)
 
 

@@ -123,7 +123,7 @@ def test_a_night_without_drive_log_or_calibration_runs(tmp_path: Path) -> None:
     night = simulate(tiny(tmp_path, subruns=1, faults=faults("no-pointing", "no-calibration")))
     assert [run.run_id for run in night.runs] == [2003]
     assert (night.drive_log, night.time_calibration) == (None, None)
-    assert not list(tmp_path.rglob("*_log_*"))
+    assert not list((tmp_path / "monitoring").rglob("*_log_*"))
     assert {name[:16] for name in names(night.r0)} == {f"LST-1.{stream}.Run02003"[:16] for stream in (1, 2, 3, 4)}
     assert not simulate(tiny(tmp_path, subruns=1, faults=faults("no-pointing", "no-calibration"))).fresh
 
@@ -164,8 +164,11 @@ def test_what_is_late_is_delivered_and_the_rest_can_be_repaired(whole: Simulated
     assert same_events(read_raw(night, 2005, 1), read_raw(whole, 2005, 1))
     assert deliver(tmp_path, DAY) == []
     assert not simulate(options).fresh
-    assert len(deliver(tmp_path, DAY, repair=True)) == 8
+    assert len(deliver(tmp_path, DAY, repair=True)) == 8 + 3
     assert names(night.r0) == names(whole.r0)
+    assert night.drive_log is not None
+    assert whole.drive_log is not None
+    assert night.drive_log.read_bytes() == whole.drive_log.read_bytes()
     for run in (2003, 2004, 2005):
         assert all(same_events(read_raw(night, run, sub), read_raw(whole, run, sub)) for sub in (0, 1))
     assert not simulate(options).fresh
