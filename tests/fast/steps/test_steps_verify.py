@@ -61,6 +61,11 @@ def test_whole_raw_files_pass_and_are_counted(paper: Paper):
     assert raw.check_raw(write_raw(paper, "r0_to_dl1", 20)) == 20
 
 
+def test_a_subrun_without_any_raw_file_is_named(paper: Paper):
+    with pytest.raises(NightError, match=r"Run02008\.0001: all its raw files are missing: wait for the transfer"):
+        raw.check_raw(paper.call("r0_to_dl1", raw=[]))
+
+
 @pytest.mark.parametrize(
     "name", ["r0_to_dl1", "drs4_baseline", "time_calibration", "charge_calibration", "gain_selection"]
 )

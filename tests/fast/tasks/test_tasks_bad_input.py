@@ -120,10 +120,17 @@ def test_a_run_that_lstchain_could_not_read_is_named_not_passed_over(fake_site: 
     fake_site.raw(2005, 0)
     said = stock.run(fake_site)
     assert said.code == 0
-    assert (
-        "runs of type ERROR in the run summary are not processed: 2005 (lstchain could not read their subrun 0"
-        in said.text
-    )
+    words = "runs of type ERROR in the run summary are not processed: 2005 (lstchain could not read their subrun 0"
+    assert words in said.text
+    again = stock.run(fake_site)
+    assert (again.code, len(again.lines(f"WARNING: night 20241115 is closed, but {words}"))) == (0, 1)
+
+
+def test_a_run_that_came_after_the_night_was_closed_is_named(finished: FakeSite) -> None:
+    finished.raw(2005, 0)
+    said = stock.run(finished)
+    assert said.code == 0
+    assert "is closed, but raw files of runs that the run summary lacks: 2005 (make it again" in said.text
 
 
 def test_one_run_fails_and_all_others_are_processed(fake_site: FakeSite) -> None:
