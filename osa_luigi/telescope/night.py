@@ -83,7 +83,8 @@ def _files(plan: NightPlan, night: SimulatedNight) -> list[Path]:
     """The files without which the night is not complete."""
     files = [file.path for job in plan.subrun_jobs() for file in job.files if file.held is None]
     files += [night.run_catalog, night.ffactor_systematics, night.truth]
-    files += [path for path in (night.drive_log, night.time_calibration) if path is not None]
+    log = None if plan.without_pointing else night.drive_log  # which grows when the whole one is delivered
+    files += [path for path in (log, night.time_calibration) if path is not None]
     models = plan.models_job()
     return files + list(models.files if models else ())
 
