@@ -42,17 +42,13 @@ def check_raw_file(path: Path) -> int:
 def leave_out_damaged(scan: RawScan) -> tuple[RawScan, tuple[str, ...]]:
     """A scan without the runs that lstchain's run summary cannot look at, and for each a sentence that says why.
 
-    It opens all streams of subrun 0 of every run; one that is cut short ends it by SIGSEGV, and no other run gets its row.
-
-    Raises
-    ------
-    NightError
-        No run is left.
+    It opens all streams of subrun 0 of every run; one that is cut short ends it by SIGSEGV, and no other run gets its row. If that
+    is so of every run, none is left out: the step itself says what is wrong.
     """
     reasons = {run: reason for run, subruns in scan.subruns.items() if (reason := _damage(subruns))}
     told = tuple(f"run {run} is left out of the run summary: {reason}" for run, reason in reasons.items())
-    if reasons and len(reasons) == len(scan.subruns):
-        raise NightError(f"no run can be listed: {told[0]}")
+    if len(reasons) == len(scan.subruns):
+        return scan, ()
     return replace(scan, subruns={run: found for run, found in scan.subruns.items() if run not in reasons}), told
 
 

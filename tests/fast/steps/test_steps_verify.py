@@ -61,6 +61,18 @@ def test_whole_raw_files_pass_and_are_counted(paper: Paper):
     assert raw.check_raw(write_raw(paper, "r0_to_dl1", 20)) == 20
 
 
+def test_a_damaged_first_subrun_stops_the_run_summary_before_its_tool(paper: Paper):
+    call = write_raw(paper, "run_summary", 400)
+    behaviour(call).check_inputs(call)
+    later = next(path for path in call.paths("raw") if path.name == "LST-1.1.Run02008.0001.fits.fz")
+    truncate(later)  # only its name counts
+    behaviour(call).check_inputs(call)
+    first = next(path for path in call.paths("raw") if path.name == "LST-1.3.Run02008.0000.fits.fz")
+    truncate(first)
+    with pytest.raises(NightError, match=r"LST-1\.3\.Run02008\.0000\.fits\.fz: this raw file is truncated"):
+        behaviour(call).check_inputs(call)
+
+
 def test_a_subrun_without_any_raw_file_is_named(paper: Paper):
     with pytest.raises(NightError, match=r"Run02008\.0001: all its raw files are missing: wait for the transfer"):
         raw.check_raw(paper.call("r0_to_dl1", raw=[]))
