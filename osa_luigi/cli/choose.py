@@ -12,7 +12,7 @@ import click
 from osa_luigi.cli import options
 from osa_luigi.config import load
 from osa_luigi.errors import NightError
-from osa_luigi.night import compact, scan_raw
+from osa_luigi.night import compact, leave_out_damaged, scan_raw
 from osa_luigi.products.production import Production
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.catalogue import STEPS
@@ -41,7 +41,12 @@ def run_summary_call(
         raise click.UsageError(f"{RUN_SUMMARY} is made for the night as a whole: its unit is night, not {unit!r}.")
     configuration = load(options.the_config(config_file), to_write=to_write)
     paths = night_paths(configuration)
-    group = run_summary_group(configuration, day, scan_raw(paths.r0, paths.r0g, day))
+    scan = scan_raw(paths.r0, paths.r0g, day)
+    if to_write:
+        scan, left_out = leave_out_damaged(scan)
+        for reason in left_out:
+            click.echo(reason, err=True)
+    group = run_summary_group(configuration, day, scan)
     return group.production, group.calls[0]
 
 

@@ -17,7 +17,7 @@ from osa_luigi.errors import NightError
 from osa_luigi.products.decisions import about
 from osa_luigi.steps.plan import NightPlan
 from osa_luigi.tasks.outlook import REFUSED, TO_MAKE, Kind, Outlook, outlooks
-from osa_luigi.tasks.session import newer_calibration
+from osa_luigi.tasks.session import left_out, newer_calibration
 
 SHOWN = 10
 """Differences that the summary shows; --all shows every step's."""
@@ -116,6 +116,7 @@ def _data(plan: NightPlan, items: Sequence[Outlook], *, every: bool) -> dict[str
         "data_runs": list(plan.runs),
         "unlisted_runs": list(plan.night.unlisted_runs),
         "left_out": list(plan.decided),
+        "erroneous_runs": [run.run_id for run in plan.night.erroneous],
         "to_make": sum(item.kind in TO_MAKE for item in items),
         "steps": summary(items),
         "conflicts": [item.as_json() for item in items if item.kind in REFUSED],
@@ -132,6 +133,8 @@ def _print(plan: NightPlan, items: Sequence[Outlook], *, every: bool) -> None:
     if plan.night.unlisted_runs:
         runs = ", ".join(map(str, plan.night.unlisted_runs))
         click.echo(f"Raw files of runs that the run summary lacks: {runs}. Make the run summary again to include them.")
+    if plan.night.erroneous:
+        click.echo(f"Mind: {left_out(plan.night)}.")
     print_table(_every(items) if every else _summary_table(items))
     for line in _conclusion(items):
         click.echo(line)

@@ -12,13 +12,15 @@ import click
 from osa_luigi.cli import options
 from osa_luigi.cli.placeholder import PlaceholderNight
 from osa_luigi.cli.simulation_progress import simulate_visibly
-from osa_luigi.telescope import SimulationOptions
+from osa_luigi.errors import NightError
+from osa_luigi.telescope import Fault, FaultKind, SimulationOptions
+from osa_luigi.telescope import deliver as deliver_held
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 SIZES: dict[str, tuple[Any, Any, str]] = {
     "seed": (int, SimulationOptions.seed, "Of everything random: the same options give the same events."),
-    "format": (str, SimulationOptions.format, "Raw data format."),
+    "format": (str, SimulationOptions.format, "Raw data format: r1v1, evbv5 (older), or pe (calibrated already)."),
     "drs4_events": (int, SimulationOptions.drs4_events, "Events of the DRS4 run (1,000 or more for lstchain)."),
     "pedcal_events": (
         int,
@@ -64,21 +66,41 @@ def sizes(function: Function) -> Function:
     return function
 
 
+def _faults(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> tuple[Fault, ...]:
+    try:
+        return tuple(Fault.parse(text) for text in texts)
+    except NightError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def base_folder(function: Function) -> Function:
+    """``--base``."""
+    return click.option(
+        "--base",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path("demo"),
+        show_default=True,
+        help="Root of the tree.",
+    )(function)
+
+
 @click.group()
 def telescope() -> None:
     """The simulated telescope: nights of raw LST-1 data, since real ones cannot be handed out."""
 
 
 @telescope.command()
-@click.option(
-    "--base",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("demo"),
-    show_default=True,
-    help="Root of the tree to write into.",
-)
+@base_folder
 @options.day
 @sizes
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND[:RUN[.SUBRUN[.STREAM]]]",
+    callback=_faults,
+    help=f"Something wrong with the night; may be repeated. Kinds: {', '.join(FaultKind)}.",
+)
 @click.option("--fake", is_flag=True, help="No real raw data: placeholders, for a procedure with fake steps.")
 @options.as_json
 def simulate(base: Path, day: date, fake: bool, as_json: bool, **asked: Any) -> None:
@@ -91,11 +113,16 @@ def simulate(base: Path, day: date, fake: bool, as_json: bool, **asked: Any) -> 
     Examples:
         osa telescope simulate --date 2024-11-15 --base demo
         osa telescope simulate --date 2024-11-15 --base big --fake --data-runs 40 --subruns 125
+        osa telescope simulate --date 2024-11-15 --base bad --fault truncated:2003.1 --fault late:2004
 
     \b
     Exit codes: 0 the night is there, 2 wrong usage, 3 the base holds the same night or runs, made otherwise.
     """
     base = base.absolute()
+    if fake and asked["faults"]:
+        raise click.UsageError(
+            "--fault is for real raw data; with --fake there are none (see `fake.fail` of a procedure)"
+        )
     if fake:
         night = PlaceholderNight(base, day, asked["data_runs"], asked["subruns"], asked["first_run"])
         written = night.write()
@@ -106,11 +133,46 @@ def simulate(base: Path, day: date, fake: bool, as_json: bool, **asked: Any) -> 
     else:
         made = simulate_visibly(SimulationOptions(base=base, date=day, **asked))
         runs = [{"run": run.run_id, "type": str(run.run_type), "subruns": run.subruns} for run in made.runs]
-        told = {"base": str(base), "date": day.isoformat(), "fresh": made.fresh, "source": made.source, "runs": runs}
+        faults = [str(fault) for fault in made.faults]
+        told = {
+            "base": str(base),
+            "date": day.isoformat(),
+            "fresh": made.fresh,
+            "source": made.source,
+            "runs": runs,
+            "faults": faults,
+        }
         words = (
             f"{base}: night {day.isoformat()} of {made.source}, {'made now' if made.fresh else 'was there already'}."
+            f"{' Its faults: ' + ', '.join(faults) + '.' if faults else ''}"
         )
     if as_json:
         options.print_json(told)
     else:
         click.echo(words)
+
+
+@telescope.command()
+@base_folder
+@options.day
+@click.option("--repair", is_flag=True, help="Whole files for those that are damaged or missing, too.")
+@options.as_json
+def deliver(base: Path, day: date, repair: bool, as_json: bool) -> None:
+    """Deliver what was held back of a simulated night: files that its faults made late.
+
+    With --repair also whole files for those that are damaged or missing, as if they were copied again.
+
+    \b
+    Examples:
+        osa telescope deliver --date 2024-11-15 --base bad
+        osa telescope deliver --date 2024-11-15 --base bad --repair
+
+    \b
+    Exit codes: 0 all of it is where it belongs, 2 wrong usage, 3 the base does not hold the night.
+    """
+    base = base.absolute()
+    delivered = deliver_held(base, day, repair=repair)
+    if as_json:
+        options.print_json({"base": str(base), "date": day.isoformat(), "delivered": [str(path) for path in delivered]})
+    else:
+        click.echo("\n".join([*map(str, delivered), f"{len(delivered)} files delivered"]))

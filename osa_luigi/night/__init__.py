@@ -51,7 +51,7 @@ from osa_luigi.night.observe import NightPaths, observe
 from osa_luigi.night.raw import RawScan, scan_raw
 from osa_luigi.night.sequences import Sequence, sequences
 from osa_luigi.night.summary import SummaryRow, read_run_summary
-from osa_luigi.night.truncation import check_raw_file
+from osa_luigi.night.truncation import check_raw_file, leave_out_damaged
 
 __all__ = [
     "BENDING_LOG",
@@ -86,6 +86,7 @@ __all__ = [
     "find_time_calibration",
     "foreign_identity",
     "index_ranges",
+    "leave_out_damaged",
     "night_bounds",
     "observation_date",
     "observe",

@@ -86,6 +86,17 @@ class DriveLog:
         return self.lines[bisect_left(self.stamps, begin) : bisect_right(self.stamps, end)]
 
 
+def pointing_times(path: Path) -> tuple[float, ...]:
+    """When the lines of a log of positions were written, sorted unix seconds (UTC).
+
+    Raises
+    ------
+    NightError
+        It cannot be read.
+    """
+    return tuple(sorted(stamp for stamp, _ in _stamped(path)))
+
+
 def unix_seconds(run_start: int) -> int | None:
     """A ``run_start`` of the run summary (nanoseconds, TAI) in unix seconds (UTC), None if not known."""
     return run_start // 10**9 - TAI_MINUS_UTC if run_start > 0 else None

@@ -272,6 +272,11 @@ class Night:
         return tuple(run for run in self.runs if run.run_type is run_type)
 
     @property
+    def erroneous(self) -> tuple[Run, ...]:
+        """Runs that are not processed since their type is ERROR: lstchain could not read their first subrun, or a person said so."""
+        return self.of_type(RunType.ERROR)
+
+    @property
     def data_runs(self) -> tuple[Run, ...]:
         return self.of_type(RunType.DATA)
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from osa_luigi.errors import NightError
+from osa_luigi.night.model import Subrun
+from osa_luigi.night.raw import RawScan
 
 _BLOCK = 2880
 """Bytes; headers and data of a FITS file fill such blocks (FITS standard 4.0, section 3)."""
@@ -33,6 +37,29 @@ def check_raw_file(path: Path) -> int:
             return _check(path, stream, os.fstat(stream.fileno()).st_size)
     except OSError as error:
         raise NightError(f"{path}: cannot read this raw file ({error.strerror or error}): {_REMEDY}") from error
+
+
+def leave_out_damaged(scan: RawScan) -> tuple[RawScan, tuple[str, ...]]:
+    """A scan without the runs that lstchain's run summary cannot look at, and for each a sentence that says why.
+
+    It opens all streams of subrun 0 of every run; one that is cut short ends it by SIGSEGV, and no other run gets its row. If that
+    is so of every run, none is left out: the step itself says what is wrong.
+    """
+    reasons = {run: reason for run, subruns in scan.subruns.items() if (reason := _damage(subruns))}
+    told = tuple(f"run {run} is left out of the run summary: {reason}" for run, reason in reasons.items())
+    if len(reasons) == len(scan.subruns):
+        return scan, ()
+    return replace(scan, subruns={run: found for run, found in scan.subruns.items() if run not in reasons}), told
+
+
+def _damage(subruns: Mapping[int, Subrun]) -> str | None:
+    """What is wrong with the files of subrun 0 of a run."""
+    for file in subruns[0].files if 0 in subruns else ():
+        try:
+            check_raw_file(file.path)
+        except NightError as error:
+            return str(error)
+    return None
 
 
 def _check(path: Path, stream: BinaryIO, size: int) -> int:

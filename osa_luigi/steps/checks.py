@@ -184,12 +184,30 @@ def hdf5_rows(path: Path, node: str) -> int:
     VerificationError
         The file cannot be opened.
     """
+    with _opened(path) as file:
+        return int(file.get_node(node).nrows) if node in file else 0
+
+
+def hdf5_columns(path: Path, node: str) -> tuple[str, ...]:
+    """Names of the columns of such a table; none if the file lacks it.
+
+    Raises
+    ------
+    VerificationError
+        The file cannot be opened.
+    """
+    with _opened(path) as file:
+        return tuple(file.get_node(node).colnames) if node in file else ()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     import tables
 
     try:
         with warnings.catch_warnings(), tables.open_file(str(path)) as file:
             warnings.simplefilter("ignore")
-            return int(file.get_node(node).nrows) if node in file else 0
+            yield file
     except (OSError, tables.HDF5ExtError) as error:
         raise refuse(path, f"cannot be opened ({first_line(error)})", "make this input again") from error
 

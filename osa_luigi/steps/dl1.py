@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from osa_luigi.night.drive import pointing_times
 from osa_luigi.steps.checks import Hdf5, hdf5_rows, refuse
 
 PARAMETERS = "/dl1/event/telescope/parameters/LST_LSTCam"
 IMAGES = "/dl1/event/telescope/image/LST_LSTCam"
 MONITORING = tuple(f"/dl1/event/telescope/monitoring/{name}" for name in ("calibration", "flatfield", "pedestal"))
+PEDESTAL_CHARGE = "charge_mean"
+"""Of the last of them."""
 CAT_B = tuple(f"/dl1/monitoring/telescope/catB/{name}" for name in ("calibration", "flatfield", "pedestal"))
 DL2_PARAMETERS = "/dl2/event/telescope/parameters/LST_LSTCam"
 SOURCES = "/source_filenames/filenames"
@@ -22,6 +25,9 @@ KEEP = {PARAMETERS: _COLUMNS, DL2_PARAMETERS: (*_COLUMNS, "reco_energy", "reco_a
 FLATFIELD, SKY_PEDESTAL = 0, 2
 """Event types (ctapipe's ``EventType``) of the interleaved calibration events."""
 
+MAX_POINTING_GAP = 30.0
+"""Seconds between two lines of the drive log, of which there is one a second or two."""
+COMPLETE_LOG = "complete the drive log, then run again"
 MAX_UNPOINTED = 0.1
 """Fraction of the events that may lack a time or a pointing. Single clock errors happen, and DL2 interpolates over them; more
 means a drive log of another night, or a broken clock."""
@@ -50,6 +56,29 @@ def check_events(file: Hdf5, node: str = PARAMETERS) -> None:
                 f"{name} is not finite for {bad} of {len(ids)} events",
                 "check that the drive log covers the run, and the clocks in the run summary",
             )
+
+
+def check_pointing(file: Hdf5, log: Path) -> None:
+    """No event falls into a gap of the drive log: lstchain interpolates over one of any length, and says nothing.
+
+    Raises
+    ------
+    VerificationError
+        Events do, by more than `MAX_POINTING_GAP`.
+    """
+    import numpy as np
+
+    stamps = np.array(pointing_times(log))
+    times = file.column(PARAMETERS, "trigger_time")
+    times = times[np.isfinite(times)]
+    if len(stamps) < 2:
+        raise refuse(log, f"has {len(stamps)} lines with times", COMPLETE_LOG)
+    after = np.clip(np.searchsorted(stamps, times, side="right"), 1, len(stamps) - 1)
+    gap = stamps[after] - stamps[after - 1]
+    gap[(times < stamps[0]) | (times > stamps[-1])] = np.inf
+    if lost := int(np.count_nonzero(gap > MAX_POINTING_GAP)):
+        what = f"{lost} of {len(times)} events fall into a gap of {log.name} ({gap.max():.0f} s)"
+        raise refuse(file.path, what, COMPLETE_LOG)
 
 
 def check_same_events(file: Hdf5, node: str, source: Path) -> int:

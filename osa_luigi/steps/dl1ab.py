@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
+from osa_luigi.errors import NightError
 from osa_luigi.products import names
 from osa_luigi.steps import checks, dl1, making
 from osa_luigi.steps.call import Input, Output, StepCall
@@ -95,6 +96,24 @@ class DL1ab(Step):
 
     def produced(self, call: StepCall) -> Mapping[str, Path]:
         return {"dl1": Path(call.output("dl1").path.name)}
+
+    def check_inputs(self, call: StepCall) -> None:
+        """lstchain writes no charges of pedestals into DL1a of data that the event builder has calibrated, and then finds no thresholds.
+
+        Raises
+        ------
+        NightError
+            Cleaning by pedestals was asked for, and DL1a lacks them.
+        """
+        source = call.path("dl1")
+        if not call.settings["pedestal_cleaning"] or call.paths("cat_b"):
+            return
+        if dl1.PEDESTAL_CHARGE not in checks.hdf5_columns(source, dl1.MONITORING[-1]):
+            raise NightError(
+                f"{source.name} holds no charges of pedestals (lstchain writes none for data that the event builder has "
+                "calibrated), so the cleaning cannot go by them: set dl1ab.pedestal_cleaning to false in the procedure, "
+                "then run again"
+            )
 
     def verify(self, call: StepCall, files: Mapping[str, Path]) -> Mapping[str, Any]:
         """The events of DL1a, in order: dl1ab drops none. Images and category-B tables as asked for."""

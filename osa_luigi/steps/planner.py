@@ -68,6 +68,9 @@ PRIORITY = {
 }
 """Which waiting job starts first: what others wait for, then what finishes a run, then plots and checks."""
 
+GAIN_SELECTABLE = "R1v1"
+"""Formats that lstchain selects gains of; of older data (ProtoR1) it does so when it makes DL1a."""
+
 
 def plan_night(
     configuration: Configuration,
@@ -276,7 +279,11 @@ class _Planner:
 
     def _to_dl1a(self, run: Run, subrun: Subrun) -> tuple[StepCall, ...]:
         """Raw to DL1a, with gain selection before where asked for."""
-        selects = self._procedure.gain_selection.enabled and run.level_of(subrun) is DataLevel.RAW
+        selects = (
+            self._procedure.gain_selection.enabled
+            and run.level_of(subrun) is DataLevel.RAW
+            and run.data_format.startswith(GAIN_SELECTABLE)
+        )
         if not selects:
             return (self._r0_to_dl1(run, subrun, _raw(subrun)),)
         selection = GainSelection.call(

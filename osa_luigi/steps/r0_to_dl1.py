@@ -150,6 +150,7 @@ class R0ToDL1(Step):
             # Written together, so that an event's calibration_id finds both.
             file.require_rows(dl1.MONITORING[0], file.rows[dl1.MONITORING[1]], "of its flat fields")
             dl1.check_events(file)
+            dl1.check_pointing(file, call.path("pointing"))
             types = file.column(dl1.PARAMETERS, "event_type")
         interleaved = int(np.count_nonzero(np.isin(types, (dl1.FLATFIELD, dl1.SKY_PEDESTAL))))
         _check_interleaved(files["interleaved"], interleaved)

@@ -56,6 +56,10 @@ def check_raw(call: StepCall) -> int:
     from osa_luigi.night.truncation import check_raw_file
 
     paths = call.paths("raw")
+    if not paths:
+        raise NightError(
+            f"{call.unit}: all its raw files are missing: wait for the transfer, or copy them again, then run again"
+        )
     _check_streams(call, paths)
     return sum(check_raw_file(path) for path in paths)
 

@@ -70,6 +70,15 @@ class RunSummary(Step):
     def produced(self, call: StepCall) -> Mapping[str, Path]:
         return {"run_summary": Path(call.output("run_summary").path.name)}
 
+    def check_inputs(self, call: StepCall) -> None:
+        """The tool opens subrun 0 of every run; it would die of a file that is cut short."""
+        from osa_luigi.night.truncation import check_raw_file
+
+        for path in call.paths("raw"):
+            name = parse_raw_name(path.name)
+            if name is not None and name.subrun == 0:
+                check_raw_file(path)
+
     def verify(self, call: StepCall, files: Mapping[str, Path]) -> Mapping[str, Any]:
         """Every run is there, with the number of subruns that its files of stream 1 have."""
         path = files["run_summary"]

@@ -12,6 +12,7 @@ What a task does stands in the plan; a task only says which part of it, and what
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
 from contextlib import suppress
 from functools import cached_property
@@ -21,7 +22,7 @@ import luigi
 from osa_luigi.batch.lease import take_lease
 from osa_luigi.config import Configuration
 from osa_luigi.errors import ConfigurationError, NightError, OsaError
-from osa_luigi.night import scan_raw
+from osa_luigi.night import compact, scan_raw
 from osa_luigi.steps.plan import Group
 from osa_luigi.tasks.part import CalibrationTask, NightPart, RunSummaryTask
 from osa_luigi.tasks.run import (
@@ -38,8 +39,11 @@ from osa_luigi.tasks.session import (
     configure,
     forget_session,
     night_paths,
+    passed_over,
     production_folder,
 )
+
+logger = logging.getLogger("luigi-interface")
 
 
 class LongtermTask(NightPart):
@@ -112,9 +116,13 @@ class NightTask(luigi.Task):  # type: ignore[misc]
     def complete(self) -> bool:
         """Whether the night is finished; a night that cannot be looked at is not, and `run` says why."""
         try:
-            return bool(self.close_task().complete())
+            close = self.close_task()
+            finished = bool(close.complete())
         except OsaError:
             return False
+        if finished and (passed := passed_over(close.session.plan.night)):
+            logger.warning("night %s is closed, but %s", compact(self.date), "; ".join(passed))
+        return finished
 
     def close_task(self) -> CloseTask:
         """The last task of the night."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from osa_luigi.batch.local import LocalExecutor
 from osa_luigi.batch.slurm.executor import SlurmExecutor
 from osa_luigi.batch.task import BatchTask
 from osa_luigi.config import Configuration
-from osa_luigi.night import scan_raw
+from osa_luigi.night import leave_out_damaged, scan_raw
 from osa_luigi.steps.plan import Group
 from osa_luigi.steps.planner import run_summary_group
 from osa_luigi.tasks.session import (
@@ -25,6 +26,8 @@ from osa_luigi.tasks.session import (
     production_folder,
     session,
 )
+
+logger = logging.getLogger("luigi-interface")
 
 
 class NightPart(BatchTask):
@@ -135,7 +138,10 @@ class RunSummaryTask(BatchTask):
 
     def jobs(self) -> list[Job]:
         paths = night_paths(self.configuration)
-        group = run_summary_group(self.configuration, self.date, scan_raw(paths.r0, paths.r0g, self.date))
+        scan, left_out = leave_out_damaged(scan_raw(paths.r0, paths.r0g, self.date))
+        for reason in left_out:
+            logger.warning(reason)
+        group = run_summary_group(self.configuration, self.date, scan)
         engine = production_folder(self.configuration, self.date).root
         return [
             Job(

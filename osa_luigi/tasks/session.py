@@ -235,16 +235,34 @@ def _beginning(plan: NightPlan, generation: int, swept: int, linked: int) -> str
         parts.append(f"calibration of {plan.source.date.isoformat()}{none}")
     if plan.newer:
         parts.append(newer_calibration(plan.newer))
-    if plan.night.unlisted_runs:
-        runs = ", ".join(map(str, plan.night.unlisted_runs))
-        parts.append(f"raw files of runs that the run summary lacks: {runs} (make it again, then run again)")
     if plan.decided:
         parts.append(f"left out by decisions: {', '.join(plan.decided)}")
+    parts.extend(passed_over(plan.night))
     if swept:
         parts.append(f"{swept} scratch folders of killed attempts removed")
     if linked:
         parts.append(f"{linked} steps linked from other productions of the night")
     return "; ".join(parts)
+
+
+def passed_over(night: Night) -> list[str]:
+    """For people: there are raw files of runs that are not processed."""
+    parts = []
+    if night.unlisted_runs:
+        runs = ", ".join(map(str, night.unlisted_runs))
+        parts.append(f"raw files of runs that the run summary lacks: {runs} (make it again, then run again)")
+    if night.erroneous:
+        parts.append(left_out(night))
+    return parts
+
+
+def left_out(night: Night) -> str:
+    """For people: there are runs that are not processed because of their type."""
+    runs = ", ".join(str(run.run_id) for run in night.erroneous)
+    return (
+        f"runs of type ERROR in the run summary are not processed: {runs} (lstchain could not read their subrun 0, or a "
+        "person wrote it; after a repair make the run summary again, then run again)"
+    )
 
 
 def newer_calibration(newer: CalibrationSource) -> str:

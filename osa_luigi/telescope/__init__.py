@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 
+from osa_luigi.telescope.delivery import deliver
+from osa_luigi.telescope.faults import Fault, FaultKind
 from osa_luigi.telescope.manifest import Manifest
 from osa_luigi.telescope.options import (
     ProgressCallback,
@@ -18,11 +20,14 @@ from osa_luigi.telescope.options import (
 )
 
 __all__ = [
+    "Fault",
+    "FaultKind",
     "ProgressCallback",
     "RunType",
     "SimulatedNight",
     "SimulatedRun",
     "SimulationOptions",
+    "deliver",
     "simulate",
 ]
 

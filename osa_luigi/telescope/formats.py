@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from osa_luigi.errors import NightError
 from osa_luigi.telescope.camera import Camera
+from osa_luigi.telescope.evbv5 import EvbV5Format
 from osa_luigi.telescope.r1v1 import R1v1Format
 from osa_luigi.telescope.schedule import EventKind, RunPlan
 from osa_luigi.telescope.waveforms import Readout
@@ -47,8 +48,15 @@ class RawFormat(Protocol):
     def open(self, paths: Sequence[Path], plan: RunPlan, camera: Camera) -> AbstractContextManager[SubrunWriter]:
         """Create the files of one subrun, one for each stream."""
 
+    def selects_gain(self, plan: RunPlan, *, shower: bool) -> bool:
+        """Whether the event builder keeps one gain per pixel of showers, or of other events."""
 
-FORMATS: dict[str, RawFormat] = {"r1v1": R1v1Format()}
+
+FORMATS: dict[str, RawFormat] = {
+    "r1v1": R1v1Format(),
+    "evbv5": EvbV5Format(),
+    "pe": R1v1Format(calibrated=True),
+}
 
 
 def raw_format(name: str) -> RawFormat:

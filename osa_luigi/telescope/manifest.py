@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from osa_luigi.errors import NightError
+from osa_luigi.telescope.faults import Fault
 from osa_luigi.telescope.files import written_whole
 from osa_luigi.telescope.options import RunType, SimulatedNight, SimulatedRun, SimulationOptions
 
@@ -21,12 +23,23 @@ Entry = dict[str, Any]
 
 DEFAULTS: Entry = {
     field.name: field.default for field in dataclasses.fields(SimulationOptions) if field.name not in NOT_IN_IDENTITY
-}
+} | {"faults": []}
+
+
+@dataclass(frozen=True)
+class Held:
+    """A raw file that is held back, or was until it was delivered."""
+
+    fault: str
+    file: Path
+    """Where it belongs."""
+    whole: Path
+    """Where it is held."""
 
 
 def identity(options: SimulationOptions) -> Entry:
     """What decides a night's data, as JSON."""
-    values = dataclasses.asdict(options)
+    values = dataclasses.asdict(options) | {"faults": sorted(str(fault) for fault in options.faults)}
     return {"version": SIMULATION_VERSION} | {
         name: value for name, value in values.items() if name not in NOT_IN_IDENTITY
     }
@@ -59,20 +72,44 @@ class Manifest:
             It was made with others, or another night has the same run numbers.
         """
         nights = self._nights()
-        for date, entry in nights.items():
-            if date != options.yyyymmdd:
-                self._refuse_same_runs(options, date, entry)
+        for night, entry in nights.items():
+            if night != options.yyyymmdd:
+                self._refuse_same_runs(options, night, entry)
         entry = nights.get(options.yyyymmdd, {})
         if not entry:
             return None
         self._refuse_other_options(options, entry)
-        if not entry["complete"] or not self._files_are_whole(entry):
+        if not entry["complete"] or not self._files_are_whole(entry) or not self._held_are_somewhere(entry):
             return None
         return _night_from_json(options, entry["night"])
 
     def _files_are_whole(self, entry: Entry) -> bool:
         files = ((self._base / name, size) for name, size in entry["files"].items())
         return all(path.is_file() and path.stat().st_size == size for path, size in files)
+
+    def held(self, day: date) -> list[Held]:
+        """The files of a night that are held back, or were.
+
+        Raises
+        ------
+        NightError
+            There is no such night, or it is not complete.
+        """
+        nights = self._nights()
+        entry = nights.get(f"{day:%Y%m%d}", {"complete": False})
+        if not entry["complete"]:
+            known = ", ".join(sorted(nights)) or "none"
+            raise NightError(
+                f"{self._base} holds no complete simulated night {day:%Y%m%d} (nights there: {known}): "
+                "check --base and --date, or simulate it first"
+            )
+        return [
+            Held(one["fault"], self._base / one["file"], self._base / one["whole"]) for one in entry.get("held", [])
+        ]
+
+    def _held_are_somewhere(self, entry: Entry) -> bool:
+        places = ([self._base / one["whole"], self._base / one["file"]] for one in entry.get("held", []))
+        return all(any(place.is_file() for place in two) for two in places)
 
     def _refuse_other_options(self, options: SimulationOptions, entry: Entry) -> None:
         # Before an option existed, what is its default was all there was.
@@ -102,11 +139,17 @@ class Manifest:
         """Note that the night is being made."""
         self._write(options, {"options": identity(options), "complete": False, "files": {}})
 
-    def finish(self, options: SimulationOptions, night: SimulatedNight, files: list[Path]) -> None:
-        """Note that the night is complete, with these files."""
+    def finish(self, options: SimulationOptions, night: SimulatedNight, files: list[Path], held: list[Held]) -> None:
+        """Note that the night is complete, with these files, and these that are held back."""
         sizes = {str(path.relative_to(self._base)): path.stat().st_size for path in sorted(files)}
         entry = {"options": identity(options), "complete": True, "files": sizes}
+        if held:
+            entry["held"] = [self._relative(one) for one in held]
         self._write(options, entry | {"night": _night_to_json(night)})
+
+    def _relative(self, held: Held) -> dict[str, str]:
+        places = {name: str(getattr(held, name).relative_to(self._base)) for name in ("file", "whole")}
+        return {"fault": held.fault} | places
 
     def _write(self, options: SimulationOptions, entry: Entry) -> None:
         nights = self._nights() | {options.yyyymmdd: entry}
@@ -131,7 +174,8 @@ def _night_to_json(night: SimulatedNight) -> Entry:
     paths = {name: getattr(night, name) for name in PATHS}
     relative = {name: path and str(path.relative_to(night.base)) for name, path in paths.items()}
     runs = [dataclasses.asdict(run) | {"start": run.start.isoformat()} for run in night.runs]
-    return {"source": night.source, "runs": runs, "paths": relative}
+    faults = [str(fault) for fault in night.faults]
+    return {"source": night.source, "runs": runs, "paths": relative, "faults": faults}
 
 
 def _night_from_json(options: SimulationOptions, entry: Entry) -> SimulatedNight:
@@ -152,5 +196,6 @@ def _night_from_json(options: SimulationOptions, entry: Entry) -> SimulatedNight
         source=entry["source"],
         runs=tuple(runs),
         fresh=False,
+        faults=tuple(Fault.parse(text) for text in entry.get("faults", [])),
         **paths,  # type: ignore[arg-type]  # only those that may be None are
     )

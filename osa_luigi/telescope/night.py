@@ -11,7 +11,7 @@ from astropy.utils import iers
 from osa_luigi.telescope.calibration import write_ffactor_systematics, write_time_calibration
 from osa_luigi.telescope.catalog import write_run_catalog
 from osa_luigi.telescope.formats import raw_format
-from osa_luigi.telescope.manifest import Manifest
+from osa_luigi.telescope.manifest import Held, Manifest
 from osa_luigi.telescope.options import ProgressCallback, RunType, SimulatedNight, SimulationOptions
 from osa_luigi.telescope.plan import NightPlan, plan_night
 from osa_luigi.telescope.quiet import library_warnings_discarded
@@ -34,7 +34,7 @@ def make_night(options: SimulationOptions, manifest: Manifest, report: ProgressC
         night = plan.night()
         manifest.begin(options)
         _make(plan, report)
-        manifest.finish(options, night, _files(plan, night))
+        manifest.finish(options, night, _files(plan, night), _held(plan))
         shutil.rmtree(plan.truth_parts, ignore_errors=True)
         return night
 
@@ -52,7 +52,7 @@ def _make(plan: NightPlan, report: ProgressCallback) -> None:
         done += part.cost
         log.info("simulated %s", part.job)
         report(part.stage, min(done / total, 1.0))
-    join_truth([job.truth for job in plan.subrun_jobs()], plan.truth)
+    join_truth([job.truth for job in plan.subrun_jobs()], plan.truth, plan.faults)
 
 
 def _parts(plan: NightPlan) -> list[Part]:
@@ -67,7 +67,11 @@ def _parts(plan: NightPlan) -> list[Part]:
 def _write_monitoring(plan: NightPlan) -> None:
     """Write what accompanies the raw data. Quick, so always anew."""
     options = plan.options
-    write_drive_logs(plan.drive_folder, options.yyyymmdd, plan.source, plan.begin, plan.end)
+    if plan.drive_log is not None:
+        gaps = plan.pointing_gaps()
+        write_drive_logs(plan.drive_folder, options.yyyymmdd, plan.source, plan.begin, plan.end, gaps)
+    if plan.without_pointing:
+        write_drive_logs(plan.held, options.yyyymmdd, plan.source, plan.begin, plan.end)
     data_runs = [run.run_id for run in plan.runs if run.run_type is RunType.DATA]
     write_run_catalog(plan.run_catalog, data_runs, plan.source)
     write_ffactor_systematics(plan.ffactor_systematics)
@@ -77,9 +81,17 @@ def _write_monitoring(plan: NightPlan) -> None:
 
 def _files(plan: NightPlan, night: SimulatedNight) -> list[Path]:
     """The files without which the night is not complete."""
-    files = [path for job in plan.subrun_jobs() for path in job.raw_files]
-    files += [night.drive_log, night.run_catalog, night.ffactor_systematics, night.truth]
-    if night.time_calibration is not None:
-        files.append(night.time_calibration)
+    files = [file.path for job in plan.subrun_jobs() for file in job.files if file.held is None]
+    files += [night.run_catalog, night.ffactor_systematics, night.truth]
+    log = None if plan.without_pointing else night.drive_log  # which grows when the whole one is delivered
+    files += [path for path in (log, night.time_calibration) if path is not None]
     models = plan.models_job()
     return files + list(models.files if models else ())
+
+
+def _held(plan: NightPlan) -> list[Held]:
+    """The files that are held back, or were until they were delivered."""
+    files = (file for job in plan.subrun_jobs() for file in job.files)
+    raw = [Held(str(file.fault), file.path, file.held) for file in files if file.held is not None]
+    logs = sorted(plan.held.glob(f"*_log_{plan.options.yyyymmdd}.txt")) if plan.without_pointing else []
+    return raw + [Held(str(plan.without_pointing[0]), plan.drive_folder / log.name, log) for log in logs]

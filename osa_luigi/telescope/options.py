@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from osa_luigi.errors import NightError
+from osa_luigi.telescope.faults import Fault, FaultKind, problems
 
 ProgressCallback = Callable[[str, float], None]
 """``(stage, fraction of the whole night done)``."""
@@ -65,6 +66,8 @@ class SimulationOptions:
         Make the Monte-Carlo and train the random forests.
     trees
         Trees per random forest.
+    faults
+        What is wrong with the night; the rest of it is as without.
     processes
         How many to work in. None: as many as there are processors; 1: all in the calling process.
     """
@@ -85,6 +88,7 @@ class SimulationOptions:
     mc_events: int = 1500
     models: bool = True
     trees: int = 10
+    faults: tuple[Fault, ...] = ()
     processes: int | None = None
 
     def __post_init__(self) -> None:
@@ -102,26 +106,38 @@ class SimulationOptions:
             "mc_events": 50,
             "trees": 1,
         }
-        problems = [
+        found = [
             f"{name} is {getattr(self, name)}, must be {least} or more"
             for name, least in smallest.items()
             if getattr(self, name) < least
         ]
         if self.processes is not None and self.processes < 1:
-            problems.append(f"processes is {self.processes}, must be 1 or more")
+            found.append(f"processes is {self.processes}, must be 1 or more")
         if self.time_calibration not in ("truth", "run"):
-            problems.append(f"time_calibration is {self.time_calibration!r}, must be 'truth' or 'run'")
+            found.append(f"time_calibration is {self.time_calibration!r}, must be 'truth' or 'run'")
         if self.gains not in ("selected", "both"):
-            problems.append(f"gains is {self.gains!r}, must be 'selected' or 'both'")
+            found.append(f"gains is {self.gains!r}, must be 'selected' or 'both'")
+        if self.format == "pe" and self.gains == "both":
+            found.append("data in p.e. ('pe') have one gain: gains must be 'selected'")
         if self.last_run > 99_999:
-            problems.append(f"the last run would be {self.last_run}: run numbers have five digits")
-        if problems:
-            raise NightError("Cannot simulate this night: " + "; ".join(problems))
+            found.append(f"the last run would be {self.last_run}: run numbers have five digits")
+        found += problems(self.faults, self._subruns(), range(self.first_run + 2, self.last_run + 1), N_STREAMS)
+        if found:
+            raise NightError("Cannot simulate this night: " + "; ".join(found))
+
+    def _subruns(self) -> dict[int, int]:
+        """Run number → its subruns."""
+        data = dict.fromkeys(range(self.first_run + 2, self.last_run + 1), self.subruns)
+        return {self.first_run: 1, self.first_run + 1: 1} | data
 
     @property
     def last_run(self) -> int:
         """Number of the last run of the night."""
         return self.first_run + 1 + self.data_runs
+
+    def has(self, kind: FaultKind) -> bool:
+        """Whether a fault of this kind is of the whole night."""
+        return any(fault.kind is kind and fault.run is None for fault in self.faults)
 
     @property
     def worker_count(self) -> int:
@@ -159,7 +175,7 @@ class SimulatedNight:
     r0: Path
     """Folder of the raw files."""
     run_catalog: Path
-    drive_log: Path
+    drive_log: Path | None
     ffactor_systematics: Path
     time_calibration: Path | None
     truth: Path
@@ -170,6 +186,8 @@ class SimulatedNight:
     """The lstchain configuration the models were trained with."""
     fresh: bool
     """False if the night was complete before the call."""
+    faults: tuple[Fault, ...] = ()
+    """What is wrong with it."""
 
     def runs_of(self, run_type: RunType) -> tuple[SimulatedRun, ...]:
         """The runs of one type, in order of their numbers."""

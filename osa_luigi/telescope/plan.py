@@ -10,6 +10,8 @@ from pathlib import Path
 
 from astropy.time import Time, TimeDelta
 
+from osa_luigi.telescope.damage import decide_streams
+from osa_luigi.telescope.faults import Fault, FaultKind
 from osa_luigi.telescope.models import CONFIG_FILE, ModelsJob, Pointing
 from osa_luigi.telescope.options import RunType, SimulatedNight, SimulatedRun, SimulationOptions
 from osa_luigi.telescope.schedule import RunPlan, run_duration
@@ -35,6 +37,8 @@ class NightPlan:
     end: Time
     pointing: Pointing
     """In the middle of the night."""
+    faults: tuple[Fault, ...]
+    """What is wrong with it, of each file its stream, too."""
 
     def _pixel_calibration(self, kind: str, name: str) -> Path:
         folder = self.options.base / "monitoring" / "PixelCalibration" / "Cat-A" / kind
@@ -48,9 +52,9 @@ class NightPlan:
     @property
     def time_calibration(self) -> Path | None:
         """File of the DRS4 time sampling, named after the PEDCALIB run; None if it is left out."""
-        if self.options.time_calibration == "run":
+        run = next((run.run_id for run in self.runs if run.run_type is RunType.PEDCALIB), None)
+        if run is None or self.options.time_calibration == "run":
             return None
-        run = next(run.run_id for run in self.runs if run.run_type is RunType.PEDCALIB)
         return self._pixel_calibration("drs4_time_sampling_from_FF", f"time_calibration.Run{run:05d}.0000.h5")
 
     @property
@@ -59,9 +63,34 @@ class NightPlan:
         return self.options.base / "R0" / self.options.yyyymmdd
 
     @property
+    def held(self) -> Path:
+        """Folder of raw files that are held back."""
+        return self.options.base / "late" / self.options.yyyymmdd
+
+    @property
     def drive_folder(self) -> Path:
         """Folder of the drive logs."""
         return self.options.base / "monitoring" / "DrivePositioning"
+
+    @property
+    def drive_log(self) -> Path | None:
+        """File of the positions; None if there is none."""
+        if self.options.has(FaultKind.NO_POINTING):
+            return None
+        return self.drive_folder / f"DrivePosition_log_{self.options.yyyymmdd}.txt"
+
+    @property
+    def without_pointing(self) -> tuple[Fault, ...]:
+        """The faults of the drive logs."""
+        return tuple(fault for fault in self.faults if fault.kind is FaultKind.NO_POINTING)
+
+    def pointing_gaps(self) -> Iterator[tuple[float, float]]:
+        """Times without pointing, unix seconds: from between two runs to between the next two."""
+        lost = {fault.run for fault in self.without_pointing}
+        ends = [run.start_tai for run in self.runs[1:]] + [math.inf]
+        for run, end in zip(self.runs, ends, strict=True):
+            if run.run_id in lost:
+                yield _unix(run.start_tai - BREAK / 2), _unix(end - BREAK / 2)
 
     @property
     def run_catalog(self) -> Path:
@@ -84,7 +113,10 @@ class NightPlan:
         for run in self.runs:
             for subrun in range(run.subruns):
                 part = self.truth_parts / f"truth.Run{run.run_id:05d}.{subrun:04d}.ecsv"
-                yield SubrunJob(run, subrun, self.r0, part, self.options.format)
+                yield SubrunJob(run, subrun, self.r0, part, self.options.format, self.held, self._of(run, subrun))
+
+    def _of(self, run: RunPlan, subrun: int) -> tuple[Fault, ...]:
+        return tuple(fault for fault in self.faults if fault.hits(run.run_id, subrun))
 
     def models_job(self) -> ModelsJob | None:
         """The Monte-Carlo and the training, if asked for."""
@@ -111,14 +143,20 @@ class NightPlan:
             runs=tuple(_simulated_run(run) for run in self.runs),
             r0=self.r0,
             run_catalog=self.run_catalog,
-            drive_log=self.drive_folder / f"DrivePosition_log_{self.options.yyyymmdd}.txt",
+            drive_log=self.drive_log,
             ffactor_systematics=self.ffactor_systematics,
             time_calibration=self.time_calibration,
             truth=self.truth,
             models=models.models if models else None,
             model_config=models.models / CONFIG_FILE if models else None,
             fresh=True,
+            faults=self.faults,
         )
+
+
+def _unix(tai: float) -> float:
+    """Unix seconds (UTC) of seconds since 1970-01-01 TAI; no time is infinitely late."""
+    return tai if math.isinf(tai) else float(Time(tai, format="unix_tai").unix)
 
 
 def _simulated_run(run: RunPlan) -> SimulatedRun:
@@ -146,12 +184,16 @@ def plan_night(options: SimulationOptions) -> NightPlan:
                 source=place,
                 interleaved_period=options.interleaved_period,
                 both_gains=options.gains == "both",
+                sparse=Fault(FaultKind.SPARSE, run_id) in options.faults,
             )
         )
         start = start + TimeDelta(math.ceil(run_duration(runs[-1])) + BREAK, format="sec")
     margin = TimeDelta(BREAK, format="sec")
     pointing = Pointing(*pointing_at(source, begin + (start - begin) / 2))
-    return NightPlan(options, source, tuple(runs), begin - margin, start + margin, pointing)
+    if options.has(FaultKind.NO_CALIBRATION):
+        runs = [run for run in runs if run.run_type is RunType.DATA]
+    faults = decide_streams(options.faults, options.seed)
+    return NightPlan(options, source, tuple(runs), begin - margin, start + margin, pointing, faults)
 
 
 def _shapes(options: SimulationOptions) -> list[tuple[RunType, int, int]]:

@@ -37,6 +37,8 @@ class EventKind(IntEnum):
     MUON = 5
 
 
+SPARSE_EVENTS = 6
+"""Events of a last subrun that has almost none: the run was ended just after it began."""
 SHOWER_SHARES = {EventKind.GAMMA: 0.35, EventKind.PROTON: 0.55, EventKind.MUON: 0.10}
 
 
@@ -59,6 +61,8 @@ class RunPlan:
     """One event in so many of a DATA run is a flat-field one, another a pedestal."""
     both_gains: bool
     """Whether the event builder keeps both gains of showers, too."""
+    sparse: bool = False
+    """Whether the last subrun has almost no events and none interleaved."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,15 @@ def run_schedule(plan: RunPlan) -> Schedule:
 
 def subrun_schedule(plan: RunPlan, subrun: int) -> Schedule:
     """The events of one subrun."""
-    return run_schedule(plan).part(slice(subrun * plan.events, (subrun + 1) * plan.events))
+    whole = run_schedule(plan).part(slice(subrun * plan.events, (subrun + 1) * plan.events))
+    return _sparse(whole) if plan.sparse and subrun == plan.subruns - 1 else whole
+
+
+def _sparse(whole: Schedule) -> Schedule:
+    """The first few times of a subrun, with its first showers."""
+    showers = whole.kind[np.isin(whole.kind, [int(kind) for kind in SHOWER_SHARES])][:SPARSE_EVENTS]
+    few = whole.part(slice(len(showers)))
+    return Schedule(few.event_id, few.elapsed, showers, few.first_cell)
 
 
 def run_duration(plan: RunPlan) -> float:

@@ -20,6 +20,7 @@ class Purpose(IntEnum):
     SUBRUN = 4
     MONTE_CARLO = 5
     TRAINING = 6
+    FAULT = 7
 
 
 def random_stream(seed: int, purpose: Purpose, *key: int) -> np.random.Generator:

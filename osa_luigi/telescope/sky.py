@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,11 +92,18 @@ def declination_line(source: Source) -> str:
     return min(DECLINATION_LINES, key=lambda name: abs(DECLINATION_LINES[name] - source.dec))
 
 
-def write_drive_logs(folder: Path, yyyymmdd: str, source: Source, begin: Time, end: Time) -> Path:
+def write_drive_logs(
+    folder: Path, yyyymmdd: str, source: Source, begin: Time, end: Time, gaps: Iterable[tuple[float, float]] = ()
+) -> Path:
     """Write the three logs of the drive, a line for each second from `begin` to `end`.
 
     Format as ctapipe_io_lst's PointingSource reads it: ``unix azimuth zenith``, degrees; corrections of the bending
     model at the same times; start and end of tracking with the right ascension and declination pointed at.
+
+    Parameters
+    ----------
+    gaps
+        Times of which the log says nothing, unix seconds.
 
     Returns
     -------
@@ -103,6 +111,8 @@ def write_drive_logs(folder: Path, yyyymmdd: str, source: Source, begin: Time, e
         The log of positions, beside which lstchain finds the others.
     """
     seconds = np.arange(int(np.floor(begin.unix)), int(np.ceil(end.unix)) + 1)
+    for first, last in gaps:
+        seconds = seconds[(seconds < first) | (seconds >= last)]
     axis = horizontal(source.pointing, Time(seconds, format="unix"))
     positions = zip(seconds, axis.az.deg, axis.zen.deg, strict=True)
     log = folder / f"DrivePosition_log_{yyyymmdd}.txt"

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from osa_luigi.telescope.camera import Camera, build_camera
+from osa_luigi.telescope.damage import FilePlan, put
+from osa_luigi.telescope.faults import OF_FILES, Fault
 from osa_luigi.telescope.files import temporary_name
-from osa_luigi.telescope.formats import RawEvent, raw_format
+from osa_luigi.telescope.formats import RawEvent, RawFormat, raw_format
 from osa_luigi.telescope.light import Signal, detect, flatfield_signal
 from osa_luigi.telescope.options import N_STREAMS, RunType
 from osa_luigi.telescope.schedule import EventKind, RunPlan, subrun_schedule
@@ -31,6 +33,10 @@ class SubrunJob:
     truth: Path
     """File for this subrun's part of the truth. Written last: where it is, the subrun is complete."""
     format: str
+    held: Path
+    """Folder of whole files of which the night has none, or damaged ones."""
+    faults: tuple[Fault, ...] = ()
+    """Of its files."""
 
     @property
     def raw_files(self) -> tuple[Path, ...]:
@@ -41,9 +47,20 @@ class SubrunJob:
         )
 
     @property
+    def files(self) -> tuple[FilePlan, ...]:
+        """What becomes of them."""
+        return tuple(self._file(stream, path) for stream, path in enumerate(self.raw_files, start=1))
+
+    def _file(self, stream: int, path: Path) -> FilePlan:
+        for fault in self.faults:
+            if fault.kind in OF_FILES and fault.hits(self.plan.run_id, self.subrun, stream):
+                return FilePlan(path, self.held / path.name, fault, self.plan.seed)
+        return FilePlan(path)
+
+    @property
     def complete(self) -> bool:
         """Whether nothing is left to do."""
-        return self.truth.exists() and all(path.exists() for path in self.raw_files)
+        return self.truth.exists() and all(file.present for file in self.files)
 
 
 def write_subrun(job: SubrunJob) -> None:
@@ -54,16 +71,19 @@ def write_subrun(job: SubrunJob) -> None:
     for path in temporary:
         path.unlink(missing_ok=True)
     rows = []
-    with raw_format(job.format).open(temporary, job.plan, camera) as writer:
-        for event, truth in simulated_events(job.plan, job.subrun, camera):
+    form = raw_format(job.format)
+    with form.open(temporary, job.plan, camera) as writer:
+        for event, truth in simulated_events(job.plan, job.subrun, camera, form):
             writer.write(event)
             rows.append(truth)
-    for source, target in zip(temporary, job.raw_files, strict=True):
-        source.replace(target)
+    for source, file in zip(temporary, job.files, strict=True):
+        put(source, file)
     write_truth(job.truth, rows)
 
 
-def simulated_events(plan: RunPlan, subrun: int, camera: Camera) -> Iterator[tuple[RawEvent, TrueEvent]]:
+def simulated_events(
+    plan: RunPlan, subrun: int, camera: Camera, form: RawFormat
+) -> Iterator[tuple[RawEvent, TrueEvent]]:
     """The events of a subrun, each with what is true of it."""
     rng = random_stream(plan.seed, Purpose.SUBRUN, plan.run_id, subrun)
     digitiser = Digitiser(camera, build_noise(plan.seed))
@@ -78,7 +98,7 @@ def simulated_events(plan: RunPlan, subrun: int, camera: Camera) -> Iterator[tup
             signal,
             first_cells,
             night_sky=plan.run_type is not RunType.DRS4,
-            select_gain=shower is not None and not plan.both_gains,
+            select_gain=form.selects_gain(plan, shower=shower is not None),
         )
         event = RawEvent(event_id, kind, int(schedule.elapsed[index]), first_cells, readout)
         yield event, true_event((plan.run_id, subrun, event_id), kind, shower, signal)

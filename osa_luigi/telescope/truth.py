@@ -11,6 +11,7 @@ import astropy.units as u
 import numpy as np
 from astropy.table import QTable, vstack
 
+from osa_luigi.telescope.faults import Fault
 from osa_luigi.telescope.files import written_whole
 from osa_luigi.telescope.light import Signal
 from osa_luigi.telescope.schedule import EventKind
@@ -76,10 +77,12 @@ def write_truth(path: Path, events: Sequence[TrueEvent]) -> None:
     _write(table, path)
 
 
-def join_truth(parts: Sequence[Path], path: Path) -> None:
-    """Write the table of the night from those of its subruns."""
-    tables = [QTable.read(part) for part in parts]
-    _write(vstack(tables, metadata_conflicts="silent"), path)
+def join_truth(parts: Sequence[Path], path: Path, faults: Sequence[Fault] = ()) -> None:
+    """Write the table of the night from those of its subruns; what is wrong with the night is in its ``faults``."""
+    table = vstack([QTable.read(part) for part in parts], metadata_conflicts="silent")
+    if faults:
+        table.meta["faults"] = [str(fault) for fault in faults]
+    _write(table, path)
 
 
 def _write(table: QTable, path: Path) -> None:

@@ -117,24 +117,27 @@ def tiny_night() -> Site:
     return kept_night(TINY)
 
 
-def kept_night(options: Mapping[str, str | int]) -> Site:
+def kept_night(options: Mapping[str, str | int], *more: str) -> Site:
     """A simulated night, made where it is missing.
 
     Parameters
     ----------
     options
         Of ``osa telescope simulate``.
+    more
+        Options that are given several times, ``--fault=…``.
 
     Raises
     ------
     RuntimeError
         It could not be simulated; with what the simulation said.
     """
-    name = hashlib.sha256(repr(sorted(options.items())).encode()).hexdigest()[:8]
+    told = repr(sorted(options.items())) + "".join(more)
+    name = hashlib.sha256(told.encode()).hexdigest()[:8]
     site = Site(KEPT / name)
     site.base.mkdir(parents=True, exist_ok=True)
     flags = [f"--{option}={value}" for option, value in options.items()]
-    made = site.osa("telescope", "simulate", f"--base={site.base}", f"--date={DAY}", *flags)
+    made = site.osa("telescope", "simulate", f"--base={site.base}", f"--date={DAY}", *flags, *more)
     if made.returncode:
         raise RuntimeError(f"the night cannot be simulated:\n{made.stdout}")
     return site

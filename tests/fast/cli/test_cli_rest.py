@@ -135,7 +135,7 @@ def test_the_shipped_configurations_hold() -> None:
 
 
 def test_the_simulation_has_all_options_of_the_telescope() -> None:
-    fields = {field.name for field in dataclasses.fields(SimulationOptions)} - {"base", "date", "models"}
+    fields = {field.name for field in dataclasses.fields(SimulationOptions)} - {"base", "date", "models", "faults"}
     assert set(telescope.SIZES) == fields
 
 
@@ -175,6 +175,37 @@ def test_options_reach_the_simulation(site: Site, monkeypatch: pytest.MonkeyPatc
 def test_sizes_that_cannot_be_written(site: Site) -> None:
     said = site.osa("telescope", "simulate", *DATE, "--base", str(site.base), "--events", "1", code=3).stderr
     assert "events is 1, must be 4 or more" in said
+
+
+def test_faults_reach_the_simulation_and_what_was_held_back_is_delivered(tmp_path: Path, site: Site) -> None:
+    base = str(tmp_path / "bad")
+    small = (
+        "--no-models",
+        "--drs4-events=4",
+        "--pedcal-events=4",
+        "--data-runs=1",
+        "--subruns=1",
+        "--events=4",
+        "--processes=1",
+    )
+    asked = ("--fault", "late:2003.0.2", "--fault", "no-pointing")
+    data = site.data("telescope", "simulate", *DATE, "--base", base, *small, *asked)
+    assert data["faults"] == ["late:2003.0.2", "no-pointing"]
+    again = site.osa("telescope", "simulate", *DATE, "--base", base, *small, *asked).stdout
+    assert "was there already. Its faults: late:2003.0.2, no-pointing." in again
+    late = f"{base}/R0/20241115/LST-1.2.Run02003.0000.fits.fz"
+    assert site.data("telescope", "deliver", *DATE, "--base", base)["delivered"] == [late]
+    assert Path(late).exists()
+    assert (
+        "3 files delivered" in site.osa("telescope", "deliver", *DATE, "--base", base, "--repair").stdout
+    )  # drive logs
+    assert "nights there: none" in site.osa("telescope", "deliver", *DATE, "--base", str(site.base), code=3).stderr
+
+
+def test_a_fault_that_makes_no_sense_is_wrong_usage(site: Site) -> None:
+    simulate = ("telescope", "simulate", *DATE, "--base", str(site.base))
+    assert "there is no fault 'trunc'" in site.osa(*simulate, "--fault", "trunc:1", code=2).stderr
+    assert "--fault is for real raw data" in site.osa(*simulate, "--fake", "--fault", "late:2003", code=2).stderr
 
 
 def test_placeholders_once(site: Site, tmp_path: Path) -> None:

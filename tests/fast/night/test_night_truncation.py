@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from osa_luigi.errors import NightError
-from osa_luigi.night import check_raw_file
+from osa_luigi.night import RawFile, RawScan, Subrun, check_raw_file, leave_out_damaged, raw_name
 
 EVENTS = 45
 # In a process of its own: protozfits brings threads along.
@@ -118,3 +118,41 @@ def test_a_file_without_compression_tells_its_rows(tmp_path):
     path = tmp_path / "plain.fits"
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
     assert check_raw_file(path) == 7
+
+
+@pytest.fixture
+def scan(tmp_path, content):
+    """Runs, each with a damaged first or second subrun or none, as they were found."""
+
+    def write(**damaged):
+        subruns = {}
+        for run, where in damaged.items():
+            number = int(run.removeprefix("run"))
+            subruns[number] = {}
+            for subrun in (0, 1):
+                path = tmp_path / raw_name(number, subrun, 2)
+                path.write_bytes(content[: len(content) // 2] if subrun == where else content)
+                files = (RawFile(tmp_path, path.name, 2, path.stat().st_size),)
+                subruns[number][subrun] = Subrun(number, subrun, files)
+        return RawScan(subruns, ignored=3)
+
+    return write
+
+
+def test_runs_whose_first_subrun_is_damaged_are_left_out_and_named(scan):
+    left, told = leave_out_damaged(scan(run1=None, run2=0, run3=1))
+    assert (list(left.subruns), left.ignored) == ([1, 3], 3)
+    (reason,) = told
+    assert reason.startswith("run 2 is left out of the run summary: ")
+    assert "LST-1.2.Run00002.0000.fits.fz: this raw file is truncated" in reason
+
+
+def test_a_run_without_first_subrun_is_left_to_lstchain(scan):
+    found = scan(run1=None)
+    del found.subruns[1][0]
+    assert leave_out_damaged(found) == (found, ())
+
+
+def test_of_a_night_without_a_run_that_can_be_listed_none_is_left_out(scan):
+    found = scan(run1=0)
+    assert leave_out_damaged(found) == (found, ())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_nights import DAY, PROCESSED, FakeSite, plan_of
+from fake_nights import DAY, PROCESSED, RUNS, FakeSite, plan_of
 
 from osa_luigi.config import rules
 from osa_luigi.config.schema import PROCEDURE
@@ -168,6 +168,13 @@ def test_what_is_found_per_run_makes_two_legs(site: FakeSite, settings: dict[str
     assert [call.step for call in run.calibration.calls] == gate
     inputs = {item.role for item in run.legs["dl1b"][0].calls[0].inputs}
     assert inputs == {"dl1", *gate}
+
+
+def test_gains_of_data_of_the_older_event_builder_are_selected_when_dl1_is_made(site: FakeSite) -> None:
+    site.set("real", gain_selection={"enabled": True})
+    summary = site.summary(*RUNS)
+    summary.write_text(summary.read_text().replace("R1v1.Event", "ProtoR1.CameraEvent"))
+    assert [call.step for call in plan_of(site).runs[2003].legs["dl1"][0].calls] == ["r0_to_dl1", "dl1ab"]
 
 
 def test_gains_are_selected_of_raw_data_only(site: FakeSite) -> None:

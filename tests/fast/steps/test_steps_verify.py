@@ -13,6 +13,7 @@ from paper_steps import Paper, dl1_columns, truncate, write_fits, write_hdf5
 
 from osa_luigi.errors import NightError, VerificationError
 from osa_luigi.steps import camera_calibration, datacheck, dl1, drs4_baseline, longterm, r0_to_dl1, raw, transparency
+from osa_luigi.steps.behaviour import behaviour
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.camera import GAINS, PIXELS
 from osa_luigi.steps.catalogue import STEPS
@@ -36,9 +37,15 @@ def refused(call: StepCall, said: str, **files: Path) -> None:
     assert message.count(": ") >= 2
 
 
+DRIVE_LOG = "".join(f"{second} 90.0 30.0\n" for second in range(-2, 5))
+"""Around the times of the events on paper, 0.1 to 1 s."""
+
+
 def write_raw(paper: Paper, name: str, events: int, streams: tuple[int, ...] = (1, 2, 3, 4)) -> StepCall:
     """A call whose raw files declare so many events, in four streams."""
     call = paper.call(name)
+    for log in call.paths("pointing"):
+        log.write_text(DRIVE_LOG)
     for path in call.paths("raw"):
         stream = int(path.name.split(".")[1])
         if stream in streams:
@@ -52,6 +59,23 @@ def write_raw(paper: Paper, name: str, events: int, streams: tuple[int, ...] = (
 
 def test_whole_raw_files_pass_and_are_counted(paper: Paper):
     assert raw.check_raw(write_raw(paper, "r0_to_dl1", 20)) == 20
+
+
+def test_a_damaged_first_subrun_stops_the_run_summary_before_its_tool(paper: Paper):
+    call = write_raw(paper, "run_summary", 400)
+    behaviour(call).check_inputs(call)
+    later = next(path for path in call.paths("raw") if path.name == "LST-1.1.Run02008.0001.fits.fz")
+    truncate(later)  # only its name counts
+    behaviour(call).check_inputs(call)
+    first = next(path for path in call.paths("raw") if path.name == "LST-1.3.Run02008.0000.fits.fz")
+    truncate(first)
+    with pytest.raises(NightError, match=r"LST-1\.3\.Run02008\.0000\.fits\.fz: this raw file is truncated"):
+        behaviour(call).check_inputs(call)
+
+
+def test_a_subrun_without_any_raw_file_is_named(paper: Paper):
+    with pytest.raises(NightError, match=r"Run02008\.0001: all its raw files are missing: wait for the transfer"):
+        raw.check_raw(paper.call("r0_to_dl1", raw=[]))
 
 
 @pytest.mark.parametrize(
@@ -367,6 +391,52 @@ def test_half_of_any_output_of_r0_to_dl1_is_refused(paper: Paper, tmp_path, role
     truncate(files[role])
     with pytest.raises(VerificationError, match=files[role].name):
         verify(call, **files)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        ((0, 30), None),
+        ((-60, 0.5, 1), r"9 of 20 events fall into a gap of drive\.txt \(60 s\): complete the drive log"),
+        ((-2, -1, 40, 41), r"20 of 20 events fall into a gap of drive\.txt \(41 s\)"),
+        ((-2, -1), r"20 of 20 events fall into a gap of drive\.txt \(inf s\)"),
+        ((), r"drive\.txt: has 0 lines with times"),
+    ],
+)
+def test_events_of_which_the_drive_log_says_nothing_are_refused(paper: Paper, tmp_path, seconds, said):
+    call = write_raw(paper, "r0_to_dl1", len(EVENTS))
+    call.path("pointing").write_text("".join(f"{second} 90.0 30.0\n" for second in seconds))
+    files = dl1a_files(tmp_path, dl1_tables())
+    if said is None:
+        verify(call, **files)
+        return
+    with pytest.raises(VerificationError, match=said):
+        verify(call, **files)
+
+
+def calibrated_dl1a() -> dict[str, Any]:
+    """Tables as lstchain writes them for data that the event builder has calibrated: nothing is known of the pedestals' charges."""
+    return dl1_tables() | {dl1.MONITORING[-1]: {"n_events": np.zeros(2)}}
+
+
+def test_a_cleaning_by_pedestals_that_are_not_known_is_refused_with_the_setting(paper: Paper):
+    call = paper.call("dl1ab", cat_b=None)
+    write_hdf5(call.path("dl1"), calibrated_dl1a())
+    with pytest.raises(NightError, match=r"holds no charges of pedestals.*set dl1ab\.pedestal_cleaning to false"):
+        behaviour(call).check_inputs(call)
+
+
+def test_no_charges_of_pedestals_are_needed_otherwise(paper: Paper):
+    for changed in ({"cat_b": None, "pedestal_cleaning": False}, {"cat_b": paper.foreign("cat_b.h5")}):
+        call = paper.call("dl1ab", **changed)
+        write_hdf5(call.path("dl1"), calibrated_dl1a())
+        behaviour(call).check_inputs(call)
+
+
+def test_charges_of_pedestals_are_found(paper: Paper):
+    call = paper.call("dl1ab", cat_b=None)
+    write_hdf5(call.path("dl1"), calibrated_dl1a() | {dl1.MONITORING[-1]: {dl1.PEDESTAL_CHARGE: np.zeros((2, 2))}})
+    behaviour(call).check_inputs(call)
 
 
 def dl1ab(paper: Paper, **changed: Any) -> StepCall:

@@ -115,6 +115,24 @@ def test_a_folder_that_must_not_be_written_to_is_named(fake_site: FakeSite) -> N
     assert fake_site.is_closed()
 
 
+def test_a_run_that_lstchain_could_not_read_is_named_not_passed_over(fake_site: FakeSite) -> None:
+    fake_site.summary(*RUNS, (2005, "ERROR", 1))
+    fake_site.raw(2005, 0)
+    said = stock.run(fake_site)
+    assert said.code == 0
+    words = "runs of type ERROR in the run summary are not processed: 2005 (lstchain could not read their subrun 0"
+    assert words in said.text
+    again = stock.run(fake_site)
+    assert (again.code, len(again.lines(f"WARNING: night 20241115 is closed, but {words}"))) == (0, 1)
+
+
+def test_a_run_that_came_after_the_night_was_closed_is_named(finished: FakeSite) -> None:
+    finished.raw(2005, 0)
+    said = stock.run(finished)
+    assert said.code == 0
+    assert "is closed, but raw files of runs that the run summary lacks: 2005 (make it again" in said.text
+
+
 def test_one_run_fails_and_all_others_are_processed(fake_site: FakeSite) -> None:
     fake_site.set(fake={"fail": ["r0_to_dl1:Run02003.0001"]})
     said = stock.run(fake_site)

@@ -140,7 +140,7 @@ def test_protozfits_is_kept_quiet(tmp_path: Path, capfd: pytest.CaptureFixture[s
 
 
 def test_an_unknown_format_names_the_known(tmp_path: Path) -> None:
-    with pytest.raises(NightError, match="'evb9'; there is: r1v1"):
+    with pytest.raises(NightError, match="'evb9'; there is: evbv5, pe, r1v1"):
         simulate(tiny(tmp_path, format="evb9"))
     assert not (tmp_path / "simulation.json").exists()
 

@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from osa_luigi.telescope.camera import METRES_PER_DEGREE, build_camera
+from osa_luigi.telescope.electronics import counters
 from osa_luigi.telescope.light import Light, detect
 from osa_luigi.telescope.options import RunType, SimulationOptions
 from osa_luigi.telescope.plan import first_run_start, plan_night
-from osa_luigi.telescope.r1v1 import counters
 from osa_luigi.telescope.schedule import (
     EventKind,
     RunPlan,
