@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from osa_luigi.config import load, load_main, procedure_names
+from osa_luigi.config.luigi_cfg import named_config
 from osa_luigi.errors import ConfigurationError, NightError
 from osa_luigi.night import parse_date
 from osa_luigi.tasks.session import Session, config_path, open_session
@@ -59,7 +60,7 @@ def night(function: Function) -> Function:
 
 def the_config(config_file: Path | None) -> Path:
     """The main configuration that was asked for, or the one that luigi would take."""
-    return config_file or config_path()
+    return config_file or named_config() or config_path()
 
 
 def procedure_of(config_file: Path, production_id: str) -> str:
