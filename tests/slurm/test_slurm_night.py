@@ -189,6 +189,23 @@ def test_a_night_that_is_killed_fails_and_is_tried_again(site: Site) -> None:
         assert all(moment.same for moment in replay(Recording(life)))
 
 
+def test_what_is_tried_again_beside_a_living_engine_is_finished_by_it(site: Site) -> None:
+    # Long enough to be met at work; and one that hangs, so that the engine stays, whatever becomes of the other run.
+    site.configure(duration_s=5.0, hang=["r0_to_dl1:Run02004.0001"])
+    engine = site.start()
+    eventually(lambda: site.is_running("r0_to_dl1.Run02003.0001") or engine.poll() is not None, PATIENCE_S)
+    site.osa("cancel", "2003.1", "--yes")
+    [mark] = eventually(site.given_up, PATIENCE_S)
+    assert site.why("2003.1")["Run02003.0001 dl1"]["situation"] == "given up"
+    assert "The engine of the night submits it" in site.osa("retry", "2003.1")
+    eventually(
+        lambda: any(site.production.state.glob("receipts/Run02003/dl2.*")) or engine.poll() is not None, PATIENCE_S
+    )
+    assert engine.poll() is None, "the same process went on with what depends on it"
+    assert site.given_up() == []
+    assert [name for name, count in Counter(site.submitted()).items() if count > 1] == [mark["wish"]["name"]]
+
+
 def test_what_is_cancelled_is_given_up_beside_a_living_engine_and_without_one(site: Site) -> None:
     site.configure(hang=["r0_to_dl1:Run02003*", "r0_to_dl1:Run02004.0001"])
     engine = site.start()

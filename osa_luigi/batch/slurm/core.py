@@ -140,6 +140,7 @@ def _on_forgiven(turn: Turn, event: ex.Forgiven) -> None:
             turn.stages.pop(job.wish.stage, None)
             if job.wanted:
                 turn.jobs[name] = JobState(job.wish, Phase.READY, job.asked)
+                turn.do(ex.Tell(name, "again"))
             else:
                 del turn.jobs[name]
 

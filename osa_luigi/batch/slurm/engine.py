@@ -68,10 +68,6 @@ class Files(Protocol):
         """Jobs of whose element SLURM wrote into its output that it took too much memory."""
         ...
 
-    def forgiven(self) -> list[str]:
-        """Jobs that an operator wants tried again, since the last time."""
-        ...
-
     def learn(self, stage: str, first: Asked, needed: Asked) -> None:
         """Remember for the nights to come what a stage needed."""
         ...
@@ -138,14 +134,15 @@ class Engine:
         return self._world.clock()
 
     def _recover(self) -> None:
+        given_up = self._world.journal.given_up()
         arrays, jobs = self._world.journal.open_arrays()
         placed = {job.wish.name for job in jobs}
-        given_up = [job for job in self._world.journal.given_up() if job.wish.name not in placed]
+        given_up = [job for job in given_up if job.wish.name not in placed]
         self._hear(ex.Recovered(self._now(), tuple(arrays), (*jobs, *given_up)))
 
     def _forgive(self) -> None:
-        if names := self._world.files.forgiven():
-            self._world.journal.forgive(names)
+        given_up = [name for name, job in self.state.jobs.items() if job.phase is m.Phase.GIVEN_UP]
+        if names := self._world.journal.forgiven(given_up):
             self._hear(ex.Forgiven(self._now(), tuple(names)))
 
     def _queue(self) -> tuple[float, Mapping[str, Mapping[int, Sighting]] | None]:

@@ -224,7 +224,7 @@ class Learn:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Tell luigi of a job: ``state``, ``done`` or ``given up``."""
+    """Tell luigi of a job: ``state``, ``done``, ``given up``, or ``again``: it was given up, and is tried again after all."""
 
     job: str
     kind: str

@@ -101,7 +101,6 @@ class _Night:
         self._files = ProductionFiles(
             folder / "arrays",
             (self._learned, production.root.parent.name),
-            journal,
             self._jobs,
             self._night_cluster.write_script,
         )

@@ -250,6 +250,7 @@ class TestAfterAFailure:
     def test_what_was_forgiven_is_tried_again(self) -> None:
         engine = self.ended(Cause.TOOL)
         engine.hear(ex.Forgiven(engine.now, ("dl1.2001.0",)))
+        assert engine.told("again") == ["dl1.2001.0"]
         assert engine.tick()
 
     def test_short_of_memory_it_asks_for_more_and_that_is_remembered(self) -> None:
