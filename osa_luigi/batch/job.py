@@ -112,6 +112,8 @@ class Event:
         Path of the attempt's log, if there is one.
     record
         The attempt's exit record.
+    running
+        Of a ``state``: whether the job runs.
     """
 
     job: str
@@ -120,3 +122,4 @@ class Event:
     text: str = ""
     log: str = ""
     record: Mapping[str, Any] = field(default_factory=dict)
+    running: bool = False

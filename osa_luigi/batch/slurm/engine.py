@@ -93,6 +93,22 @@ class World:
     watch: Callable[[Event, tuple[Command, ...]], None] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """SLURM does not answer.
+
+    Parameters
+    ----------
+    since
+        When the first question was asked that it did not answer.
+    text
+        What became of that.
+    """
+
+    since: float
+    text: str
+
+
 class LeaseLostError(ExecutorError):
     """Another engine took the night over: this one must touch nothing any more."""
 
@@ -105,7 +121,8 @@ class Engine:
         self.state = State(settings)
         self.told: list[Tell] = []
         self.said: list[str] = []
-        self.trouble = ""
+        self.silence: Silence | None = None
+        """Since when SLURM does not answer, if it does not."""
         self._away = False
         self._recover()
 
@@ -148,13 +165,17 @@ class Engine:
     def _queue(self) -> tuple[float, Mapping[str, Mapping[int, Sighting]] | None]:
         if not self.state.arrays:
             return self._now(), None
+        began = self._now()
         try:
             answer = self._world.cluster.queue()
         except SlurmAway as error:
-            self.trouble = str(error)
+            self._silent(began, error)
             return self._now(), None
-        self.trouble = ""
+        self.silence = None
         return answer
+
+    def _silent(self, since: float, error: SlurmAway) -> None:
+        self.silence = self.silence or Silence(since, str(error))
 
     def _hear(self, event: Event) -> None:
         """Decide, and carry out; an answer is decided on before the next command, so that an id is written down at once."""
@@ -204,32 +225,36 @@ class Engine:
             raise LeaseLostError("another engine has taken over this night: this one stops and submits nothing more")
         if self._away:
             return ex.Refused(self._now(), array, "SLURM is away: not submitted yet.", passing=True)
+        began = self._now()
         try:
             job = self._world.cluster.submit(self.state.arrays[array])
         except SlurmRefused as error:
             return ex.Refused(self._now(), array, str(error), passes(str(error)))
         except SlurmAway as error:
             self._away = True  # the others of this turn would each wait for as long
+            self._silent(began, error)
             return ex.Unanswered(self._now(), array, str(error))
         return ex.Sent(self._now(), array, job)
 
     def _look_up(self, array: str) -> Event | None:
+        began = self._now()
         try:
             found = self._world.cluster.find(array)
         except SlurmAway as error:
-            self.trouble = str(error)
+            self._silent(began, error)
             return None
         # After a refusal for its size SLURM keeps a record of a job that never was one.
         real = [seen for seen in found if not (meaning(seen.state).standing.ended and seen.reason == "BadConstraints")]
         return ex.Looked(self._now(), array, tuple(sorted({seen.job for seen in real})))
 
     def _account(self, arrays: Mapping[str, int]) -> Event | None:
+        began = self._now()
         try:
             return ex.Accounted(self._now(), self._world.cluster.accounting(arrays))
         except NoAccounting:
             return ex.Accounted(self._now(), {})
         except SlurmAway as error:
-            self.trouble = str(error)
+            self._silent(began, error)
             return None
 
     def _cancel(self, job: int, indices: tuple[int, ...]) -> None:

@@ -188,6 +188,11 @@ class Turn:
         self.arrays[array.name] = replace(array, link=Link.QUEUED, job=job, sent_at=self.at)
         self.do(ex.Remember(array.name, job))
 
+    def found(self, array: ArrayState, job: int) -> None:
+        """An array of which nobody knew whether SLURM had it."""
+        self.queued(array, job)
+        self.do(ex.Say(f"{array.name} is with SLURM, as {job}."))
+
     def drop(self, array: ArrayState, why: str) -> None:
         """An array that SLURM never had: its jobs are ready again, and it was nobody's attempt."""
         for element in array.elements.values():

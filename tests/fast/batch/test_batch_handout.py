@@ -251,14 +251,14 @@ def test_a_cluster_s_words_are_shown_and_summed_up() -> None:
 
     assert shown(task.task_id) == shown(last) == "4 subruns: 4 waiting"
     for event in (
-        Event(first, "state", text="SLURM 12_0 RUNNING on node3"),
+        Event(first, "state", text="SLURM 12_0 COMPLETING on node3", running=True),
         Event(second, "state", text="SLURM 12_1 PENDING (Priority)"),
         Event(third, "done"),
     ):
         engine._hear(event)
     engine._show()
     assert shown(task.task_id) == "4 subruns: 1 running, 2 waiting, 1 done"
-    assert shown(first).startswith("SLURM 12_0 RUNNING on node3")
+    assert shown(first).startswith("SLURM 12_0 COMPLETING on node3")
     assert shown(second) == "SLURM 12_1 PENDING (Priority)"
     assert scheduler._state.get_task(task.task_id).progress_percentage == 25
     engine._scheduler = None  # any call fails
