@@ -5,7 +5,8 @@
     luigi --module osa_luigi NightTask --date 2024-11-15
 
 Imported by luigi's command (or after luigi), the package registers its tasks, and the worker that hands their work to an executor.
-The processes that run steps import it, too, and have no use for luigi, whose import takes a second: they are spared it.
+The processes that run steps, and the commands of `osa`, import it, too, and have no use for luigi, whose import takes a second or more:
+they are spared it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from osa_luigi.tasks import (
+    from osa_luigi.tasks.graph import (
         CalibrationTask,
         CloseTask,
         DatacheckTask,
@@ -47,10 +48,10 @@ def __getattr__(name: str) -> Any:
     """The tasks, when somebody asks for one."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from osa_luigi import tasks
+    from osa_luigi.tasks import graph
 
-    return getattr(tasks, name)
+    return getattr(graph, name)
 
 
 if "luigi" in sys.modules:
-    import osa_luigi.tasks  # noqa: F401 (registers them)
+    import osa_luigi.tasks.graph  # noqa: F401 (registers them)

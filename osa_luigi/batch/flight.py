@@ -44,7 +44,7 @@ class JobInFlight:
     def hear(self, event: Event) -> None:
         """Take note of what the executor tells before the end."""
         self.heard = True
-        self.running = event.kind != "state" or "RUNNING" in event.text.split()
+        self.running = event.kind != "state" or event.running
         self.made += event.kind == "made"
         self.log = event.log or self.log
         words = {"step": f"running {event.call}", "made": f"made {event.call}", "failed": f"failed: {event.text}"}

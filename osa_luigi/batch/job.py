@@ -102,7 +102,8 @@ class Event:
         Name of the job.
     kind
         ``step`` (a call started), ``made`` (a call ended well), ``failed`` (a call ended badly), then ``done`` or ``given up``
-        for the job as a whole; ``rider failed`` for what came along; ``state``: what a cluster says of the job (``text``).
+        for the job as a whole; ``rider failed`` for what came along; ``state``: what a cluster says of the job (``text``); ``again``: what
+        was given up is tried again after all.
     call
         ``<step>.<unit>``, where the event is of a call.
     text
@@ -111,6 +112,8 @@ class Event:
         Path of the attempt's log, if there is one.
     record
         The attempt's exit record.
+    running
+        Of a ``state``: whether the job runs.
     """
 
     job: str
@@ -119,3 +122,4 @@ class Event:
     text: str = ""
     log: str = ""
     record: Mapping[str, Any] = field(default_factory=dict)
+    running: bool = False

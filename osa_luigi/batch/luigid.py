@@ -14,9 +14,10 @@ from typing import Any
 import luigi
 import luigi.worker
 from luigi.rpc import RemoteScheduler, RPCError
-from luigi.scheduler import DONE, UNKNOWN
+from luigi.scheduler import DONE, FAILED, UNKNOWN
 
 from osa_luigi.batch.connection import KeepAliveFetcher, fits
+from osa_luigi.batch.others import Holder, failed_elsewhere, holders
 from osa_luigi.errors import ExecutorError
 
 logger = logging.getLogger("luigi-interface")
@@ -86,6 +87,9 @@ class LastingWorker(luigi.worker.Worker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._added_again = 0
+        self._others: dict[str, float] = {}
+        self._told_of: set[tuple[str, bool]] = set()
+        self._failed_here: set[str] = set()
         super().__init__(*args, **kwargs)
 
     def _get_work(self) -> Any:
@@ -99,22 +103,58 @@ class LastingWorker(luigi.worker.Worker):  # type: ignore[misc]
         known = {task["task_id"] for task in reply.running_tasks or ()}
         return bool(self._running_tasks.keys() - known)
 
+    def _add_task(self, *args: Any, **kwargs: Any) -> None:
+        if kwargs["status"] == FAILED:
+            self._failed_here.add(kwargs["task_id"])
+        super()._add_task(*args, **kwargs)
+
     def _keep_alive(self, reply: Any) -> bool:
-        """Whether to go on, asked where nothing is left to do: the end, unless the scheduler has lost the root task."""
-        return self._add_root_again() or bool(super()._keep_alive(reply))
+        """Whether to go on, asked where nothing is left to do: the end, unless the scheduler is wrong about what there is to do."""
+        if self._add_root_again() or self._wait_for_others() or self._take_over_from_others():
+            return True
+        return bool(super()._keep_alive(reply))
+
+    def _wait_for_others(self) -> bool:
+        """Whether luigid counts tasks of ours to a worker of which it hears nothing: it will let go of them soon."""
+        others = [] if self._is_over() else holders(self._scheduler, self._id, self._scheduled_tasks)
+        living = [other for other in others if self._is_alive(other)]
+        return len(living) < len(others)
+
+    def _is_alive(self, other: Holder) -> bool:
+        """Whether another worker was heard of since it was first asked about; what can be said is said once."""
+        alive = other.heard_at > self._others.setdefault(other.name, other.heard_at)
+        said = _alive(other) if alive else _silent(other) if other.is_silent else ""
+        if said and (other.name, alive) not in self._told_of:
+            self._told_of.add((other.name, alive))
+            logger.warning("%s", said)
+        return alive
+
+    def _take_over_from_others(self) -> bool:
+        """Whether luigid has given up another worker, and counts its tasks as failed: they are added again."""
+        if self._is_over():
+            return False
+        left = failed_elsewhere(self._scheduler, self._scheduled_tasks, self._failed_here)
+        return bool(left) and self._add_again(f"luigid has let go of {len(left)} tasks of another worker")
+
+    def _is_over(self) -> bool:
+        """Whether the root is at its end, or there is to be none."""
+        root = self._scheduled_tasks.get(self._first_task)
+        return root is None or self._stop_requesting_work or self._is_done(root)
 
     def _add_root_again(self) -> bool:
         """A luigid that was killed starts without a task; it saves its state only where it ends well."""
         root = self._scheduled_tasks.get(self._first_task)
-        if root is None or self._stop_requesting_work or self._added_again >= MOST_ADDED_AGAIN or self._is_known(root):
+        if root is None or self._stop_requesting_work or self._is_known(root):
+            return False
+        return self._add_again(f"luigid has lost {root} (was it restarted without its saved state?)")
+
+    def _add_again(self, why: str) -> bool:
+        """Give the scheduler the root task once more; whether that was not too often yet."""
+        if self._added_again >= MOST_ADDED_AGAIN:
             return False
         self._added_again += 1
-        logger.warning(
-            "luigid has lost %s (was it restarted without its saved state?): added again, %d of at most %d times",
-            root,
-            self._added_again,
-            MOST_ADDED_AGAIN,
-        )
+        logger.warning("%s: added again, %d of at most %d times", why, self._added_again, MOST_ADDED_AGAIN)
+        root = self._scheduled_tasks[self._first_task]
         self._batch_families_sent.clear()
         self._add_worker()
         self.add(root)
@@ -122,7 +162,25 @@ class LastingWorker(luigi.worker.Worker):  # type: ignore[misc]
 
     def _is_known(self, root: luigi.Task) -> bool:
         """Whether the scheduler heard of the root's end from this worker, or still has it to do, or failed."""
-        if any(status == DONE and task is root for task, status, _ in self._add_task_history):
+        if self._is_done(root):
             return True
         found = self._scheduler.task_search(task_str=root.task_id)
         return any(root.task_id in tasks for status, tasks in found.items() if status not in (DONE, UNKNOWN))
+
+    def _is_done(self, root: luigi.Task) -> bool:
+        return any(status == DONE and task is root for task, status, _ in self._add_task_history)
+
+
+def _silent(other: Holder) -> str:
+    return (
+        f"luigid counts {other.tasks} tasks of this run to another worker, of which it hears nothing: {other}. It was killed, or is cut "
+        "off from luigid. This engine waits until luigid lets go of them (its worker_disconnect_delay, a minute by default), and goes "
+        "on then. Nothing that is with SLURM is lost."
+    )
+
+
+def _alive(other: Holder) -> str:
+    return (
+        f"luigid counts {other.tasks} tasks of this run to another worker, which lives: {other}. They are left to it. "
+        "When it has ended, start this again for what is left; if it should not work on them, end it there first."
+    )

@@ -18,7 +18,7 @@ from typing import Any
 import luigi
 import luigi.worker
 from luigi.event import Event as LuigiEvent
-from luigi.scheduler import DONE, FAILED
+from luigi.scheduler import DISABLED, DONE, FAILED
 
 from osa_luigi.batch.executor import Executor
 from osa_luigi.batch.flight import JobInFlight, TaskInFlight
@@ -91,6 +91,7 @@ class OsaWorker(LastingWorker):
         self._jobs: dict[str, JobInFlight] = {}
         self._given_up: set[str] = set()
         self._ended = 0
+        """Counts what may give luigi's scheduler more to hand out."""
         self._messages = Messages()
         super().__init__(*args, **kwargs)
         self._task_result_queue = Answers(self)
@@ -229,6 +230,8 @@ class OsaWorker(LastingWorker):
         if job is None:
             if event.kind == "rider failed":
                 logger.warning("%s: %s", event.job, event.text)
+            elif event.kind == "again":
+                self._take_up_again(event.job)
             return
         job.task.heard(event)
         match event.kind:
@@ -239,6 +242,18 @@ class OsaWorker(LastingWorker):
             case _:
                 job.hear(event)
                 self._messages.note(job)
+
+    def _take_up_again(self, name: str) -> None:
+        """An operator had a job tried again that was given up: luigi's scheduler is to hand it out once more, to be waited for here."""
+        task = self._scheduled_tasks.get(name)
+        if task is None:
+            return
+        if self._scheduler.forgive_failures(task_id=name)["status"] == DISABLED:  # by luigi's own retry_count
+            self._scheduler.re_enable_task(task_id=name)
+            self._scheduler.forgive_failures(task_id=name)
+        self._given_up.discard(name)
+        self._ended += 1
+        logger.info("%s is tried again", task)
 
     def _show(self) -> None:
         few = len(self._jobs) <= MOST_TOLD_SINGLY

@@ -46,7 +46,7 @@ def cancel(
         osa cancel --all --yes --date 2024-11-15
 
     \b
-    Exit codes: 0 they are cancelled, 1 there was nothing to cancel, 2 wrong usage,
+    Exit codes: 0 they are cancelled, 1 there was nothing to cancel, or the answer was no, 2 wrong usage,
     3 no such unit, SLURM does not answer, or the configuration or the night is wrong.
     """
     session = options.open_night(config_file, day, production, procedure)

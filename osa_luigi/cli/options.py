@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from osa_luigi.config import load, load_main, procedure_names
+from osa_luigi.config.luigi_cfg import named_config
 from osa_luigi.errors import ConfigurationError, NightError
 
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ def night(function: Function) -> Function:
 
 def the_config(config_file: Path | None) -> Path:
     """The main configuration that was asked for, or the one that luigi would take."""
-    if config_file:
-        return config_file
-    from osa_luigi.tasks.session import config_path  # luigi's import takes a second
+    if found := config_file or named_config():
+        return found
+    from osa_luigi.tasks.session import config_path  # what `osa nights` and the like do without
 
     return config_path()
 

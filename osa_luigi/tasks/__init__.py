@@ -1,27 +1,4 @@
-"""The luigi graph: what a night consists of, and in which order.
+"""The luigi graph: what a night consists of, and in which order; and what its tasks and the operator's commands both go by.
 
-Importing it registers the tasks with luigi, and makes luigi's command use the worker of `osa_luigi.batch`.
+The tasks are in `osa_luigi.tasks.graph`. Luigi's import takes a second or more: what an operator asks with `osa` does without it.
 """
-
-from osa_luigi.batch.command import register
-from osa_luigi.tasks.night import CloseTask, LongtermTask, NightTask
-from osa_luigi.tasks.part import CalibrationTask, RunSummaryTask
-from osa_luigi.tasks.run import DatacheckTask, Dl2Task, MergeTask, PlotsTask, ReconstructionTask, RunCalibrationTask
-from osa_luigi.tasks.session import prefer_environment
-
-register()
-prefer_environment()
-
-__all__ = [
-    "CalibrationTask",
-    "CloseTask",
-    "DatacheckTask",
-    "Dl2Task",
-    "LongtermTask",
-    "MergeTask",
-    "NightTask",
-    "PlotsTask",
-    "ReconstructionTask",
-    "RunCalibrationTask",
-    "RunSummaryTask",
-]

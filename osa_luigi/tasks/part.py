@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 
@@ -117,8 +118,15 @@ def executor(configuration: Configuration) -> Executor:
     """The executor that a configuration asks for."""
     main, paths = configuration.main, configuration.main.site.paths
     if main.executor.type == "slurm":
-        return SlurmExecutor(main.executor.slurm, paths.numba_cache, (main.site.base, paths.running_analysis))
+        return SlurmExecutor(main.executor.slurm, paths.numba_cache, _seen_by_jobs(configuration))
     return LocalExecutor(paths.numba_cache, main.executor.local.cores, main.executor.local.memory_mb)
+
+
+def _seen_by_jobs(configuration: Configuration) -> list[Path]:
+    """What jobs read and write: an image is shown these folders, and no other of the site's."""
+    site = configuration.main.site
+    paths = (getattr(site.paths, field.name) for field in fields(site.paths))
+    return [site.base, *filter(None, (*paths, configuration.procedure.dl2.models))]
 
 
 class RunSummaryTask(BatchTask):

@@ -7,15 +7,12 @@ scheduler. So the answer is worked out once for each (date, production) and kept
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache, partial
 from pathlib import Path
-
-import luigi
 
 from osa_luigi.batch.lease import take_lease
 from osa_luigi.config import Configuration, load
@@ -42,21 +39,6 @@ PRODUCTION_ID = r"(?!\.)[A-Za-z0-9._+-]{1,64}"
 
 SHOWN = 5
 """Conflicts that a message shows."""
-
-
-class osa_luigi(luigi.Config):  # type: ignore[misc]  # noqa: N801 (the name of the section in luigi.cfg)
-    """Section ``[osa_luigi]`` of luigi.cfg."""
-
-    config = luigi.Parameter(
-        default="osa.yaml",
-        description="Path of the main configuration; the environment variable OSA_CONFIG goes before luigi.cfg",
-    )
-
-
-def prefer_environment() -> None:
-    """Let OSA_CONFIG go before luigi.cfg, which may be anybody's in the folder that luigi was started in."""
-    if path := os.environ.get("OSA_CONFIG"):
-        luigi.configuration.get_config().set("osa_luigi", "config", path)
 
 
 @dataclass
@@ -303,7 +285,11 @@ _procedures: dict[str, str] = {}
 
 
 def config_path() -> Path:
-    """Path of the main configuration."""
+    """Path of the main configuration, as luigi has it: by its files, or from its command line."""
+    from osa_luigi.tasks.settings import (
+        osa_luigi,
+    )  # luigi's import takes a second, and not all who open a night need it
+
     return Path(osa_luigi().config)
 
 

@@ -20,8 +20,9 @@ from osa_luigi.cli.demo.luigid import ADDRESS, free_port
 class Luigid:
     """The installed command, on a port and with a state of its own; may be ended and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: str = "") -> None:
         self._folder = folder
+        (folder / "luigid.cfg").write_text(settings)
         self._state = folder / "state.pickle"
         self._port = free_port()
         self.url = f"http://{ADDRESS}:{self._port}"
@@ -36,7 +37,7 @@ class Luigid:
                     *("--state-path", str(self._state)),
                 ],
                 cwd=self._folder,
-                env={**os.environ, "LUIGI_CONFIG_PATH": str(self._folder / "none.cfg")},
+                env={**os.environ, "LUIGI_CONFIG_PATH": str(self._folder / "luigid.cfg")},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -35,6 +35,8 @@ class Night:
     crashes: int = 0
     sbatch: int = 0
     told: dict[str, str] = field(default_factory=dict)
+    retried: dict[str, int] = field(default_factory=dict)
+    """What an operator had tried again, and how often it had been handed in by then."""
 
     def play(self) -> Night:
         """From the first wish to the last answer."""
@@ -43,7 +45,7 @@ class Night:
         self._danger = Danger(dice, random.choice([0.0, 0.002, 0.01, 0.03]))
         self._disk = Disk(self._danger)
         self._wishes = _wishes(random)
-        natures = {wish.name: _nature(random) for wish in self._wishes}
+        self._natures = natures = {wish.name: _nature(random) for wish in self._wishes}
         self._slurm = Slurm(
             dice, self._danger, natures, accounts=random.random() < 0.7, memory_of=random.choice([20.0, 300.0])
         )
@@ -71,7 +73,19 @@ class Night:
         except Crash:
             self.crashes += 1
             self._engine = None
+        if self._dice.happens(0.05):
+            self._retry()
         self._slurm.advance(self._dice.random.uniform(1, POLL_S))
+
+    def _retry(self) -> None:
+        """An operator mends the cause and has tried again what was given up, whether an engine is there or not."""
+        journal = Journal(self._disk.as_others_see_it())
+        names = [job.wish.name for job in journal.given_up()]
+        journal.forgive(names)
+        for name in names:
+            self._natures[name].broken = False
+            self.told[name] = "again"
+            self.retried[name] = self._slurm.submissions[name]
 
     def _begin(self) -> None:
         self._generation += 1
@@ -100,6 +114,8 @@ class Night:
                 if before == "done" and told.kind != "done":
                     self.trouble.append(f"{told.job} was done, then {told.kind}")
                 self.told[told.job] = told.kind
+            if told.kind == "again":  # luigi hands it out once more
+                self._asked.discard(told.job)
         engine.told.clear()
 
     def _is_ready(self, wish: Wish) -> bool:
@@ -127,7 +143,15 @@ class Night:
         for name, kind in self.told.items():
             if kind == "done" and name not in slurm.made:
                 self.trouble.append(f"{name} is said to be done, and is not made")
+        for name, before in self.retried.items():
+            if self._slurm.submissions[name] == before and self.told[name] != "done" and not self._is_held_back(name):
+                self.trouble.append(f"{name} was to be tried again, and was not")
         self.trouble += self._unfounded()
+
+    def _is_held_back(self, name: str) -> bool:
+        """Whether its stage was given up before its turn came."""
+        job = self._engine.state.jobs.get(name) if self._engine else None
+        return job is not None and job.text.startswith("not tried")
 
     def _unfounded(self) -> list[str]:
         """Failures that nothing in the world explains: a query that failed is no failure of a job."""

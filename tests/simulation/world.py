@@ -7,6 +7,7 @@ visible under its name within a few seconds (facts of a real SLURM 22.05).
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -80,6 +81,12 @@ class Disk:
         self._danger.step()
         self.files.pop(path, None)
 
+    def as_others_see_it(self) -> Disk:
+        """The same files, for somebody who is not killed with the engine."""
+        disk = Disk(Danger(self._danger.dice, 0.0))
+        disk.files = self.files
+        return disk
+
 
 @dataclass
 class Nature:
@@ -148,6 +155,8 @@ class Slurm:
     happened: dict[str, set[Cause]] = field(default_factory=dict)
     submitted_twice: list[str] = field(default_factory=list)
     submitted_made: list[str] = field(default_factory=list)
+    submissions: Counter[str] = field(default_factory=Counter)
+    """How often each job was handed in."""
     sbatch: int = 0
 
     # ---- time passes -----------------------------------------------------------------------------------------------
@@ -325,6 +334,7 @@ class Slurm:
             for name in element.jobs:
                 if self._is_with_slurm(name):
                     self.submitted_twice.append(name)
+                self.submissions[name] += 1
                 if name in self.made - self.made_by_lost:
                     self.submitted_made.append(name)
         job = next(
@@ -422,9 +432,6 @@ class Files:
 
     def short_of_memory(self, jobs: Iterable[m.JobState]) -> frozenset[str]:
         return frozenset()
-
-    def forgiven(self) -> list[str]:
-        return []
 
     def learn(self, stage: str, first: Asked, needed: Asked) -> None:
         self._slurm.danger.step()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from slurm_site import Site
 
 from osa_luigi.batch.slurm.client import SlurmClient
 from tests.cluster import Cluster
@@ -49,3 +52,18 @@ def script(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def site(cluster: Cluster, tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path, cluster)
+    try:
+        yield site
+    finally:
+        for engine in site.engines:
+            engine.kill()
+            engine.wait()
+        client = SlurmClient(environment=cluster.environment)
+        for path in site.engine.glob("arrays/*/submitted.json"):
+            with contextlib.suppress(Exception):
+                client.cancel(json.loads(path.read_text())["job"])

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import itemgetter
 from typing import TypeVar
 
@@ -24,6 +25,9 @@ QUEUE_FIELDS = ("ArrayJobID", "ArrayTaskID", "State", "Reason", "exit_code", "No
 
 ACCOUNT_FIELDS = ("JobID", "State", "ExitCode", "Reason", "NodeList", "Submit", "Partition", "JobName")
 """For ``sacct -o``. Of a job whose end came before its beginning the accounting at first has no partition, no name and no index."""
+
+KEPT = 10_000
+"""Records of a queue that are remembered: nearly all of them are as they were at the look before."""
 
 Row = TypeVar("Row")
 
@@ -216,6 +220,7 @@ def _records(text: str, count: int) -> Iterator[list[str]]:
         yield [first[1:], *others]
 
 
+@lru_cache(KEPT)
 def _queue_record(
     job: str, index: str, state: str, reason: str, status: str, node: str, submitted: str, name: str
 ) -> Sighting:

@@ -71,7 +71,7 @@ def _on_refused(turn: Turn, event: ex.Refused) -> None:
 def _on_unanswered(turn: Turn, event: ex.Unanswered) -> None:
     array = turn.arrays[event.array]
     turn.arrays[event.array] = replace(array, link=Link.LOST, sent_at=turn.at, look_at=turn.at)
-    turn.do(ex.Say(f"{event.text} Whether SLURM has {array.name} is looked up; nothing is submitted twice."))
+    turn.do(ex.Say(f"Whether SLURM has taken {array.name} is not known: it is looked up, and not submitted twice."))
 
 
 def _on_looked(turn: Turn, event: ex.Looked) -> None:
@@ -79,12 +79,13 @@ def _on_looked(turn: Turn, event: ex.Looked) -> None:
     if array is None or array.link is not Link.LOST:
         return
     if event.jobs:
-        turn.queued(array, min(event.jobs))
+        turn.found(array, min(event.jobs))
         return
     since = turn.at if array.found_nothing_since is None else array.found_nothing_since
     looks, waited = array.looks + 1, turn.at - since
     if looks >= SURE_LOOKS and waited >= turn.settings.lookup_s:
         turn.drop(array, "SLURM never had it")
+        turn.do(ex.Say(f"{array.name}: SLURM never had it. It is submitted under another name."))
         return
     pause = turn.settings.lookup_s / (SURE_LOOKS - 1)
     turn.arrays[array.name] = replace(array, found_nothing_since=since, looks=looks, look_at=turn.at + pause)
@@ -103,7 +104,7 @@ def _on_polled(turn: Turn, event: ex.Polled) -> None:
                     missing[array.name] = array.job
                 turn.renew(turn.arrays[array.name])
             elif array.name in event.queue and array.link is Link.LOST:
-                turn.queued(array, min(seen.job for seen in event.queue[array.name].values()))
+                turn.found(array, min(seen.job for seen in event.queue[array.name].values()))
         if missing:
             turn.do(ex.Account(missing))
         _cancel_strays(turn, event.queue)
@@ -140,6 +141,7 @@ def _on_forgiven(turn: Turn, event: ex.Forgiven) -> None:
             turn.stages.pop(job.wish.stage, None)
             if job.wanted:
                 turn.jobs[name] = JobState(job.wish, Phase.READY, job.asked)
+                turn.do(ex.Tell(name, "again"))
             else:
                 del turn.jobs[name]
 

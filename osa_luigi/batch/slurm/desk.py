@@ -103,7 +103,8 @@ class Desk:
         known = {array.name: (array, queue.get(array.name, {}), self._records(array.name)) for array in arrays}
         given_up = [Stand(job, Where.GIVEN_UP) for job in self._journal.given_up()]
         with_slurm = [_stand(job, *known[job.array]) for job in jobs]
-        return {stand.job.wish.key: stand for stand in (*given_up, *with_slurm)}
+        # The array of a job that is given up stays open while others of it run.
+        return {stand.job.wish.key: stand for stand in (*with_slurm, *given_up)}
 
     def _queue(self) -> Mapping[str, Mapping[int, Sighting]]:
         if self._snapshot is None:

@@ -68,10 +68,6 @@ class Files(Protocol):
         """Jobs of whose element SLURM wrote into its output that it took too much memory."""
         ...
 
-    def forgiven(self) -> list[str]:
-        """Jobs that an operator wants tried again, since the last time."""
-        ...
-
     def learn(self, stage: str, first: Asked, needed: Asked) -> None:
         """Remember for the nights to come what a stage needed."""
         ...
@@ -97,6 +93,22 @@ class World:
     watch: Callable[[Event, tuple[Command, ...]], None] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """SLURM does not answer.
+
+    Parameters
+    ----------
+    since
+        When the first question was asked that it did not answer.
+    text
+        What became of that.
+    """
+
+    since: float
+    text: str
+
+
 class LeaseLostError(ExecutorError):
     """Another engine took the night over: this one must touch nothing any more."""
 
@@ -109,7 +121,8 @@ class Engine:
         self.state = State(settings)
         self.told: list[Tell] = []
         self.said: list[str] = []
-        self.trouble = ""
+        self.silence: Silence | None = None
+        """Since when SLURM does not answer, if it does not."""
         self._away = False
         self._recover()
 
@@ -138,26 +151,31 @@ class Engine:
         return self._world.clock()
 
     def _recover(self) -> None:
+        given_up = self._world.journal.given_up()
         arrays, jobs = self._world.journal.open_arrays()
         placed = {job.wish.name for job in jobs}
-        given_up = [job for job in self._world.journal.given_up() if job.wish.name not in placed]
+        given_up = [job for job in given_up if job.wish.name not in placed]
         self._hear(ex.Recovered(self._now(), tuple(arrays), (*jobs, *given_up)))
 
     def _forgive(self) -> None:
-        if names := self._world.files.forgiven():
-            self._world.journal.forgive(names)
+        given_up = [name for name, job in self.state.jobs.items() if job.phase is m.Phase.GIVEN_UP]
+        if names := self._world.journal.forgiven(given_up):
             self._hear(ex.Forgiven(self._now(), tuple(names)))
 
     def _queue(self) -> tuple[float, Mapping[str, Mapping[int, Sighting]] | None]:
         if not self.state.arrays:
             return self._now(), None
+        began = self._now()
         try:
             answer = self._world.cluster.queue()
         except SlurmAway as error:
-            self.trouble = str(error)
+            self._silent(began, error)
             return self._now(), None
-        self.trouble = ""
+        self.silence = None
         return answer
+
+    def _silent(self, since: float, error: SlurmAway) -> None:
+        self.silence = self.silence or Silence(since, str(error))
 
     def _hear(self, event: Event) -> None:
         """Decide, and carry out; an answer is decided on before the next command, so that an id is written down at once."""
@@ -207,32 +225,36 @@ class Engine:
             raise LeaseLostError("another engine has taken over this night: this one stops and submits nothing more")
         if self._away:
             return ex.Refused(self._now(), array, "SLURM is away: not submitted yet.", passing=True)
+        began = self._now()
         try:
             job = self._world.cluster.submit(self.state.arrays[array])
         except SlurmRefused as error:
             return ex.Refused(self._now(), array, str(error), passes(str(error)))
         except SlurmAway as error:
             self._away = True  # the others of this turn would each wait for as long
+            self._silent(began, error)
             return ex.Unanswered(self._now(), array, str(error))
         return ex.Sent(self._now(), array, job)
 
     def _look_up(self, array: str) -> Event | None:
+        began = self._now()
         try:
             found = self._world.cluster.find(array)
         except SlurmAway as error:
-            self.trouble = str(error)
+            self._silent(began, error)
             return None
         # After a refusal for its size SLURM keeps a record of a job that never was one.
         real = [seen for seen in found if not (meaning(seen.state).standing.ended and seen.reason == "BadConstraints")]
         return ex.Looked(self._now(), array, tuple(sorted({seen.job for seen in real})))
 
     def _account(self, arrays: Mapping[str, int]) -> Event | None:
+        began = self._now()
         try:
             return ex.Accounted(self._now(), self._world.cluster.accounting(arrays))
         except NoAccounting:
             return ex.Accounted(self._now(), {})
         except SlurmAway as error:
-            self.trouble = str(error)
+            self._silent(began, error)
             return None
 
     def _cancel(self, job: int, indices: tuple[int, ...]) -> None:

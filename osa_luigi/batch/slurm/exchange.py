@@ -224,11 +224,18 @@ class Learn:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Tell luigi of a job: ``state``, ``done`` or ``given up``."""
+    """Tell luigi of a job: ``state``, ``done``, ``given up``, or ``again``: it was given up, and is tried again after all.
+
+    Parameters
+    ----------
+    running
+        Of a ``state``: whether its element is live.
+    """
 
     job: str
     kind: str
     text: str = ""
+    running: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from osa_luigi.batch.slurm.files import ProductionFiles
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.learned import first_ask, read_needs
 from osa_luigi.batch.slurm.model import Settings, Wish
+from osa_luigi.batch.slurm.news import News
 from osa_luigi.batch.slurm.policies import RETRIES, Asked, Policies
 from osa_luigi.batch.slurm.recorder import Recorder
 from osa_luigi.batch.slurm.states import Cause
@@ -48,6 +49,8 @@ class SlurmExecutor:
         self._settings = settings
         self._cache = cache
         self._binds = (cache, *binds)
+        if settings.environment.image:
+            cache.mkdir(parents=True, exist_ok=True)  # only what is there can be shown to an image
         self._cluster = SharedCluster(settings)
         self._nights: dict[Path, _Night] = {}
         self._next_look = 0.0
@@ -89,7 +92,7 @@ class _Night:
         self, production: Production, settings: SlurmSettings, cluster: SharedCluster, binds: Sequence[Path]
     ) -> None:
         self._jobs: dict[str, Job] = {}
-        self._in_trouble = False
+        self._news = News(settings.poll_seconds)
         nights = production.root.parent.parent
         self._learned = nights / ".osa" / "learned.jsonl"
         self._needs = read_needs(self._learned)
@@ -101,7 +104,6 @@ class _Night:
         self._files = ProductionFiles(
             folder / "arrays",
             (self._learned, production.root.parent.name),
-            journal,
             self._jobs,
             self._night_cluster.write_script,
         )
@@ -125,25 +127,20 @@ class _Night:
         for text in self._engine.said:
             logger.warning("%s", text)
         self._engine.said.clear()
-        self._tell_trouble()
+        if text := self._news.of(self._engine.silence, time.monotonic()):
+            logger.warning("%s", text)
         events = [event for told in self._engine.told if (event := self._event(told))]
         self._engine.told.clear()
         events += [Event(call, "rider failed", call, text) for call, text in self._files.rider_failures]
         self._files.rider_failures.clear()
         return events
 
-    def _tell_trouble(self) -> None:
-        """Once when SLURM does not answer, and once when it does again."""
-        if bool(self._engine.trouble) is not self._in_trouble:
-            self._in_trouble = not self._in_trouble
-            logger.warning("%s", self._engine.trouble or "SLURM answers again.")
-
     def _event(self, told: Tell) -> Event | None:
         job = self._jobs.get(told.job)
         if job is None:
             return None  # adopted from an earlier engine, and luigi did not ask for it yet
         made = [[call.name, call.key] for call in job.calls] if told.kind == "done" else []
-        return Event(job.name, told.kind, text=told.text, record={"made": made})
+        return Event(job.name, told.kind, text=told.text, record={"made": made}, running=told.running)
 
     def _wish(self, job: Job) -> Wish:
         stage = job.calls[0].step

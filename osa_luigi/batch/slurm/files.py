@@ -10,7 +10,6 @@ from pathlib import Path
 from osa_luigi.batch.job import Job
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
-from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.learned import note_need
 from osa_luigi.batch.slurm.policies import Asked, Failure
 from osa_luigi.batch.slurm.records import Record, RecordReader, jobs_of, says_memory, write_jobs
@@ -38,17 +37,12 @@ class ProductionFiles:
         The jobs by name, as luigi handed them out.
     """
 
-    def __init__(
-        self, arrays: Path, learned: tuple[Path, str], journal: Journal, jobs: Mapping[str, Job], script: WriteScript
-    ) -> None:
+    def __init__(self, arrays: Path, learned: tuple[Path, str], jobs: Mapping[str, Job], script: WriteScript) -> None:
         self._arrays = arrays
         self._learned = learned
-        self._journal = journal
         self._jobs = jobs
         self._script = script
         self._readers: dict[str, RecordReader] = {}
-        self._marks: list[str] = []
-        self._marked: set[str] = set()
         self.rider_failures: list[tuple[str, str]] = []
 
     def prepare(self, array: m.ArrayState, jobs: Mapping[str, m.JobState]) -> None:
@@ -81,15 +75,6 @@ class ProductionFiles:
     def short_of_memory(self, jobs: Iterable[m.JobState]) -> frozenset[str]:
         """Jobs of whose element SLURM wrote into its output that it took too much memory."""
         return frozenset(job.wish.name for job in jobs if says_memory(self._arrays / job.array, job.index))
-
-    def forgiven(self) -> list[str]:
-        """Jobs whose mark was taken away since the last time, by ``osa retry``."""
-        files = self._journal.given_up_files()
-        if files == self._marks:
-            return []
-        marked = {job.wish.name for job in self._journal.given_up()}
-        gone, self._marks, self._marked = self._marked - marked, files, marked
-        return sorted(gone)
 
     def learn(self, stage: str, first: Asked, needed: Asked) -> None:
         """Remember for the nights to come what a stage needed; it must not hold up this one."""

@@ -7,8 +7,8 @@ One folder for each array, ``.osa/engine/arrays/<name>/``, whose files are each 
     closed.json      nothing more is expected of it; what its jobs failed of
     records/, out/   what its elements left (records.py)
 
-and beside them ``given_up/`` (a file for each job that is not tried again), ``learned.jsonl``. A folder that is closed is read by no
-engine any more; it goes into an archive (batch/archiving.py).
+and beside them ``given_up/``, a file for each job that is not tried again, and ``forgiven/``, what stood there of those that were tried
+again all the same. A folder that is closed is read by no engine any more; it goes into an archive (batch/archiving.py).
 """
 
 from __future__ import annotations
@@ -94,13 +94,18 @@ class Journal:
         self._store.write(f"given_up/{_file(job.wish.name)}", _text(content))
 
     def forgive(self, names: Iterable[str]) -> None:
-        """Let jobs be tried again."""
+        """Let jobs be tried again; by whoever, beside a living engine or without one."""
         for name in names:
+            if mark := self._load(f"given_up/{_file(name)}"):
+                # First, or an engine that finds the array of its failure still open would judge by that once more.
+                self._store.write(f"forgiven/{_file(name)}", _text(mark))
             self._store.remove(f"given_up/{_file(name)}")
 
-    def given_up_files(self) -> list[str]:
-        """The names of their files: whether anything changed there."""
-        return self._store.names("given_up")
+    def forgiven(self, given_up: Iterable[str]) -> list[str]:
+        """Which of the jobs that were given up are to be tried again: those without a mark."""
+        names = list(given_up)
+        marks = set(self._store.names("given_up")) if names else set()
+        return [name for name in names if _file(name) not in marks]
 
     def given_up(self) -> list[JobState]:
         """The jobs that are not tried again."""
@@ -115,8 +120,9 @@ class Journal:
         """The arrays that are not closed, the oldest first, and their jobs.
 
         A job stands in the newest array that holds it: in an older one it has failed. What closed arrays say of a job's failures
-        is in the intent of the array that came after.
+        is in the intent of the array that came after. One that was given up, or was and is to be tried again, stands in none.
         """
+        judged = {file: folder for folder in ("forgiven", "given_up") for file in self._store.names(folder)}
         arrays: dict[str, ArrayState] = {}
         jobs: dict[str, JobState] = {}
         for intent in sorted(self._intents(), key=lambda intent: (intent["generation"], intent["name"])):
@@ -126,11 +132,20 @@ class Journal:
             submitted = self._load(f"arrays/{intent['name']}/submitted.json")
             arrays[intent["name"]] = _array(intent, submitted["job"] if submitted else None)
             jobs |= {job.wish.name: job for job in _jobs(intent)}
+            for name in intent["jobs"] if judged else ():
+                folder = judged.get(_file(name))
+                if folder and self._is_of(f"{folder}/{_file(name)}", intent["name"]):
+                    _leave(arrays, jobs.pop(name))
         return list(arrays.values()), list(jobs.values())
 
     def closed_arrays(self) -> list[str]:
         """The names of the arrays of which nothing more is expected: no engine reads their folders any more."""
         return [name for name in self._store.names("arrays") if "closed.json" in self._store.names(f"arrays/{name}")]
+
+    def _is_of(self, mark: str, array: str) -> bool:
+        """Whether it was this array that a job was given up for."""
+        content = self._load(mark)
+        return bool(content and content["failures"] and _array_of(content["failures"][-1]["where"]) == array)
 
     def _intents(self) -> list[dict[str, Any]]:
         intents = []
@@ -155,6 +170,11 @@ def _text(content: Mapping[str, Any]) -> str:
 
 def _file(job: str) -> str:
     return f"{digest(job)[:24]}.json"
+
+
+def _array_of(where: str) -> str:
+    """Of a failure's place: ``<array>_<index>``."""
+    return where.rpartition("_")[0]
 
 
 def _job(job: JobState) -> dict[str, Any]:

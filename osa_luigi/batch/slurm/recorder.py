@@ -89,6 +89,8 @@ def difference(before: Queue, after: Queue) -> dict[str, Any]:
     seen, gone = {}, {}
     for name in {**before, **after}:
         old, new = before.get(name, {}), after.get(name, {})
+        if old == new:
+            continue  # most arrays at most polls: compared as one, thousands of sightings cost next to nothing
         changed = {str(index): encode(sighting) for index, sighting in new.items() if old.get(index) != sighting}
         if changed:
             seen[name] = changed

@@ -6,7 +6,7 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,9 +121,21 @@ def _start(folder: Path, environment: SlurmEnvironment, binds: Sequence[Path]) -
         return [*lines, f'exec "$environment/bin/python" {shlex.join(element)}']
     if environment.image:
         python = str(environment.python or "python3")
-        bound = [f"--bind={path}" for path in dict.fromkeys((folder, *binds))]
+        bound = [f"--bind={path}" for path in _bound((folder, *binds))]
         return [f"exec {shlex.join(['apptainer', 'exec', *bound, str(environment.image), python, *element])}"]
     return [*_search_path(), f"exec {shlex.join([str(environment.python or sys.executable), *element])}"]
+
+
+def _bound(paths: Iterable[Path]) -> list[Path]:
+    """What Apptainer is to bind: of a folder that is not there it makes an error, and what really lies in another one comes with that."""
+    there = {path: path.resolve() for path in sorted(set(paths)) if path.exists()}
+    return [
+        path
+        for path, real in there.items()
+        if not any(
+            other != path and path.is_relative_to(other) and real.is_relative_to(there[other]) for other in there
+        )
+    ]
 
 
 def _search_path() -> list[str]:

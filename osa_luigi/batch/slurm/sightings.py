@@ -8,7 +8,7 @@ from dataclasses import replace
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.model import ArrayState, Element
-from osa_luigi.batch.slurm.states import REQUEUED_AFTER, UNSTARTED, Cause, meaning, stuck
+from osa_luigi.batch.slurm.states import REQUEUED_AFTER, UNSTARTED, Cause, Standing, meaning, stuck
 from osa_luigi.batch.slurm.turn import Turn
 
 SURE_LOOKS = 3
@@ -107,8 +107,9 @@ def _tell_state(turn: Turn, array: ArrayState, index: int, old: Element, new: El
         return
     where = f" on {new.node}" if new.node else ""
     why = f" ({new.reason})" if new.reason and not new.node else ""
+    running = meaning(new.state).standing is Standing.LIVE
     for name in new.open:
-        turn.do(ex.Tell(name, "state", f"SLURM {array.job}_{index} {new.state}{where}{why}"))
+        turn.do(ex.Tell(name, "state", f"SLURM {array.job}_{index} {new.state}{where}{why}", running))
 
 
 def accounted(turn: Turn, array: ArrayState, element: Element, sighting: Sighting | None) -> Element:

@@ -176,13 +176,22 @@ class Turn:
             for array in self.arrays.values()
             for element in array.elements.values()
             if not element.over
-            for name in element.jobs
-            for rider in self.jobs[name].wish.riders
+            for job in self._jobs_of(element)
+            for rider in job.wish.riders
         }
+
+    def _jobs_of(self, element: Element) -> list[JobState]:
+        """Without what an earlier engine gave up, and luigi has not asked for since it was forgiven."""
+        return [self.jobs[name] for name in element.jobs if name in self.jobs]
 
     def queued(self, array: ArrayState, job: int) -> None:
         self.arrays[array.name] = replace(array, link=Link.QUEUED, job=job, sent_at=self.at)
         self.do(ex.Remember(array.name, job))
+
+    def found(self, array: ArrayState, job: int) -> None:
+        """An array of which nobody knew whether SLURM had it."""
+        self.queued(array, job)
+        self.do(ex.Say(f"{array.name} is with SLURM, as {job}."))
 
     def drop(self, array: ArrayState, why: str) -> None:
         """An array that SLURM never had: its jobs are ready again, and it was nobody's attempt."""
@@ -208,8 +217,8 @@ class Turn:
             if array is None or any(element.open or not element.over for element in array.elements.values()):
                 continue
             del self.arrays[name]
-            jobs = (job for element in array.elements.values() for job in element.jobs)
-            failed = {job: self.jobs[job].failures for job in jobs if self.jobs[job].phase is not Phase.DONE}
+            jobs = [job for element in array.elements.values() for job in self._jobs_of(element)]
+            failed = {job.wish.name: job.failures for job in jobs if job.phase is not Phase.DONE}
             self.do(ex.Close(name, failed))
 
     # ---- elements ------------------------------------------------------------------------------------------------

@@ -129,23 +129,27 @@ def _kill_luigid(night: Night, scheduler: Scheduler, chance: random.Random, runs
 
 def luigid_cases(folder: Path, outcome: Outcome, chance: random.Random, runs: int) -> None:
     """luigid restarted with its state, killed without, and left with a worker that was killed: what the operator reads."""
+    cases = {signal.SIGTERM: "restarted", signal.SIGKILL: "killed without state", 0: "stale worker"}
     with a_cluster() as cluster:
-        scheduler = Scheduler(folder)
-        try:
-            for number in (signal.SIGTERM, signal.SIGKILL, 0):
-                night = Night(cluster, folder / f"night{outcome.nights}", outcome, (1, 2))
-                engine = night.start(scheduler=scheduler.url)
-                night.at_work(engine, 2)
-                if number:
-                    scheduler.end(number)
-                    time.sleep(1)
-                    scheduler.start()
-                    night.finish(engine, starts=2, scheduler=scheduler.url)
-                else:
-                    night.kill(engine)
-                    night.finish(starts=2, scheduler=scheduler.url)
-                what = {signal.SIGTERM: "restarted", signal.SIGKILL: "killed without state", 0: "stale worker"}[number]
-                outcome.seen += [f"{what}: {line}" for line in night.said() or ["(no warning)"]]
-                outcome.runs += 1
-        finally:
-            scheduler.end()
+        for number, what in cases.items():
+            night = Night(cluster, folder / f"night{outcome.nights}", outcome, (1, 2))
+            scheduler = Scheduler(night.base)  # of its own: the nights are of one date, and the same tasks to a luigid
+            try:
+                _hurt_luigid(night, scheduler, number)
+            finally:
+                scheduler.end()
+            outcome.seen += [f"{what}: {line}" for line in night.said() or ["(no warning)"]]
+            outcome.runs += 1
+
+
+def _hurt_luigid(night: Night, scheduler: Scheduler, number: int) -> None:
+    """Ended by a signal and started again; or (0) left alone, and the engine killed instead."""
+    engine = night.start(scheduler=scheduler.url)
+    night.at_work(engine, 2)
+    if number:
+        scheduler.end(number)
+        time.sleep(1)
+        scheduler.start()
+    else:
+        night.kill(engine)
+    night.finish(engine if number else None, starts=2, scheduler=scheduler.url)

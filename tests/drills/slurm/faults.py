@@ -40,12 +40,16 @@ def on_slurm(hurt: Hurt, trap: str = "") -> Callable[[Path, Outcome, random.Rand
 
 
 def stopped(night: Night, cluster: Cluster, engine: subprocess.Popen[bytes], chance: random.Random) -> None:
-    """slurmctld hangs over a submission for longer than sbatch may take, and then works off what it was sent."""
+    """slurmctld hangs over a submission, every other time for longer than sbatch may take, and then works off what it was sent."""
     night.wait(night.submissions.trapped, engine)
     cluster.stop_slurmctld()
     try:
         night.submissions.go.touch()
-        time.sleep(chance.uniform(2, 20))  # sbatch may take 10 s
+        time.sleep(chance.uniform(2, 8))  # sbatch may take 10 s
+        if night.outcome.number % 2 == 0:
+            if not night.wait(lambda: night.said("SLURM has not answered"), engine, 30):
+                night.outcome.troubles.append("nobody was told that sbatch hangs")
+            time.sleep(chance.uniform(0, 10))
     finally:
         cluster.continue_slurmctld()
     night.look()

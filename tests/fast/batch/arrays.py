@@ -44,6 +44,8 @@ class Arrays:
         self.done: list[str] = []
         self.polls = 0
         self.announce = False
+        self.tell: list[Event] = []
+        """What else is told, at the next poll."""
 
     def submit(self, jobs: Sequence[Job]) -> None:
         names = [job.name for job in jobs]
@@ -55,7 +57,10 @@ class Arrays:
         self.before(self.polls)
         self.polls += 1
         started = [Event(name, "step", call="dl1.x") for name in self.waiting] if self.announce else []
-        return started + [self._end(self.waiting.popleft()) for _ in range(min(self.per_poll, len(self.waiting)))]
+        told, self.tell = self.tell, []
+        return (
+            told + started + [self._end(self.waiting.popleft()) for _ in range(min(self.per_poll, len(self.waiting)))]
+        )
 
     def _end(self, name: str) -> Event:
         if self.fail and name.startswith(self.fail):

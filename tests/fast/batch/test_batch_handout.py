@@ -212,6 +212,31 @@ def test_what_an_executor_remembers_as_given_up_fails_again_quietly_and_the_run_
     assert outcome(done)[0] == LuigiStatusCode.FAILED
 
 
+@pytest.mark.parametrize("tries", [999, 1])
+def test_what_is_tried_again_after_all_is_waited_for_by_the_same_process(
+    luigid: Luigid, monkeypatch: pytest.MonkeyPatch, tries: int
+) -> None:
+    """Also where luigi's own retry_count has disabled it for a day."""
+    monkeypatch.setattr(Element, "retry_count", tries)
+    (bad,) = names(0, 1)
+    seen: list[str] = []
+
+    def poll(number: int) -> None:
+        if number == 1:  # one poll after it failed, while the rest of its batch is under way
+            seen.append(luigid.tasks()[bad]["status"])
+            arrays.fail = ()
+            arrays.tell.append(Event(bad, "again"))
+        arrays.per_poll = 2 if number == 0 else 1
+
+    arrays = Arrays(fail=(bad,), before=poll)
+    done = run(Counting(luigid.url), arrays, Runs(runs=1, subruns=12))
+    assert seen == ["DISABLED" if tries == 1 else "FAILED"]
+    assert arrays.submitted.count(bad) == 2
+    assert luigid.statuses() == {"DONE"}
+    assert arrays.done[-1] == Merged(run_id=0, subruns=12).task_id
+    assert outcome(done)[0] == LuigiStatusCode.SUCCESS_WITH_RETRY
+
+
 def test_a_cluster_s_words_are_shown_and_summed_up() -> None:
     scheduler = Scheduler()
     arrays = Arrays(per_poll=0)
@@ -226,14 +251,14 @@ def test_a_cluster_s_words_are_shown_and_summed_up() -> None:
 
     assert shown(task.task_id) == shown(last) == "4 subruns: 4 waiting"
     for event in (
-        Event(first, "state", text="SLURM 12_0 RUNNING on node3"),
+        Event(first, "state", text="SLURM 12_0 COMPLETING on node3", running=True),
         Event(second, "state", text="SLURM 12_1 PENDING (Priority)"),
         Event(third, "done"),
     ):
         engine._hear(event)
     engine._show()
     assert shown(task.task_id) == "4 subruns: 1 running, 2 waiting, 1 done"
-    assert shown(first).startswith("SLURM 12_0 RUNNING on node3")
+    assert shown(first).startswith("SLURM 12_0 COMPLETING on node3")
     assert shown(second) == "SLURM 12_1 PENDING (Priority)"
     assert scheduler._state.get_task(task.task_id).progress_percentage == 25
     engine._scheduler = None  # any call fails

@@ -133,7 +133,9 @@ class TestALostReply:
     def test_the_name_is_looked_up_and_found(self) -> None:
         engine = self.lost()
         assert engine.tick() == [ex.Look(engine.array.name)]
-        assert engine.hear(ex.Looked(engine.now, engine.array.name, (12,))) == [ex.Remember(engine.array.name, 12)]
+        name = engine.array.name
+        said = ex.Say(f"{name} is with SLURM, as 12.")
+        assert engine.hear(ex.Looked(engine.now, name, (12,))) == [ex.Remember(name, 12), said]
 
     def test_nothing_is_submitted_while_nobody_knows(self) -> None:
         engine = self.lost()
@@ -171,13 +173,19 @@ class TestWhatSlurmDoesNotSay:
             assert not engine.later(600).silence()
         assert engine.job().phase is m.Phase.PLACED
 
-    def test_an_element_that_left_the_queue_is_looked_for_in_the_accounting(self) -> None:
+    @pytest.mark.parametrize(
+        ("state", "cause", "phase"),
+        [("TIMEOUT", Cause.TIME, m.Phase.READY), ("CANCELLED", Cause.CANCELLED, m.Phase.GIVEN_UP)],
+    )
+    def test_an_element_that_left_the_queue_is_looked_for_in_the_accounting(
+        self, state: str, cause: Cause, phase: m.Phase
+    ) -> None:
         engine = Driver().running(wish(0))
         assert engine.later(60).queue() == [ex.Account({engine.array.name: 7})]
-        engine.hear(ex.Accounted(engine.now, {engine.array.name: {0: seen("TIMEOUT")}}))
+        engine.hear(ex.Accounted(engine.now, {engine.array.name: {0: seen(state)}}))
         engine.later(100).queue()
         engine.hear(ex.Checked(engine.now, {"dl1.2001.0": False}))
-        assert engine.job().failures[0].cause is Cause.TIME
+        assert (engine.job().failures[0].cause, engine.job().phase) == (cause, phase)
 
     def test_an_accounting_of_an_earlier_job_of_the_same_id_is_none(self) -> None:
         engine = Driver().running(wish(0))
@@ -250,6 +258,7 @@ class TestAfterAFailure:
     def test_what_was_forgiven_is_tried_again(self) -> None:
         engine = self.ended(Cause.TOOL)
         engine.hear(ex.Forgiven(engine.now, ("dl1.2001.0",)))
+        assert engine.told("again") == ["dl1.2001.0"]
         assert engine.tick()
 
     def test_short_of_memory_it_asks_for_more_and_that_is_remembered(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from slurm_work import Driver, seen, wish
 from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.desk import Desk, Stand, Where
 from osa_luigi.batch.slurm.journal import Journal
+from osa_luigi.batch.slurm.policies import Failure
 from osa_luigi.batch.slurm.records import Record, RecordReader, write_record
 from osa_luigi.batch.slurm.snapshot import Snapshot
 from osa_luigi.batch.slurm.states import Cause
@@ -134,7 +135,42 @@ def test_a_mark_is_taken_away(office: Office) -> None:
     desk = office.desk()
     desk.retry([desk.stands["key9"]])
     assert "key9" not in office.where()
-    assert office.journal.given_up_files() == []
+    assert office.journal.given_up() == []
+
+
+def given_up(office: Office, number: int) -> None:
+    """The record of a job under way, and what an engine made of it: others of the array still run."""
+    [array], jobs = office.journal.open_arrays()
+    write_record(office.folder, Record(number, 0, 0, "failed", f"dl1.2001.{number}", cause="tool", text="no light"))
+    failure = Failure(Cause.TOOL, "no light", f"{array.name}_{number}")
+    office.journal.give_up(replace(jobs[number], failures=(failure,)), "given up - no light.")
+
+
+def test_what_is_given_up_is_known_as_that_while_others_of_its_array_run(office: Office) -> None:
+    given_up(office, 1)
+    office.says(seen("RUNNING", 0), seen("FAILED", 1), seen("RUNNING", 2))
+    assert office.where() == {"key0": "running", "key1": "given up", "key2": "running", "key9": "given up"}
+    _, jobs = office.journal.open_arrays()
+    assert [job.index for job in jobs] == [0, 2], "the next engine does not judge of it once more"
+
+
+def test_what_was_forgiven_is_not_judged_by_its_old_record_again(office: Office) -> None:
+    given_up(office, 1)
+    desk = office.desk()
+    desk.retry([desk.stands["key1"]])
+    [array], jobs = office.journal.open_arrays()
+    assert [job.index for job in jobs] == [0, 2]
+    assert [element.open for element in array.elements.values()] == [("dl1.2001.0",), (), ("dl1.2001.2",)]
+    assert "key1" not in office.where()
+
+
+def test_a_mark_for_another_array_says_nothing_of_this_one(office: Office) -> None:
+    _, jobs = office.journal.open_arrays()
+    before = replace(jobs[1], failures=(Failure(Cause.TOOL, "no light", "osa.9.dl1_1"),))
+    office.journal.give_up(before, "given up - no light.")
+    assert len(office.journal.open_arrays()[1]) == 3
+    office.journal.forgive([before.wish.name])
+    assert len(office.journal.open_arrays()[1]) == 3
 
 
 def test_without_slurm_there_is_nothing_to_cancel(office: Office) -> None:

@@ -101,11 +101,18 @@ def test_the_engines_own_interpreter_unless_another_is_named() -> None:
 
 
 def test_an_image(tmp_path) -> None:
+    """It is shown what is there, each place once: a link that leads elsewhere is a place of its own."""
+    base, raw, array = tmp_path / "base", tmp_path / "raw", tmp_path / "base" / "arrays" / "a"
+    for folder in (array, raw, base / "R0" / "20241115"):
+        folder.mkdir(parents=True)
+    (base / "linked").symlink_to(raw)
     environment = replace(PLAIN, image=Path("/i/a.sif"))
-    last = script(Path("/a"), environment, (Path("/data"), Path("/a"))).splitlines()[-1]
-    element = "-P -m osa_luigi.batch.slurm.element /a"
-    assert last == f"exec apptainer exec --bind=/a --bind=/data /i/a.sif python3 {element}"
-    other = script(Path("/a"), replace(environment, python=Path("/opt/python"))).splitlines()[-1]
+    binds = (base, base / "R0", base / "linked", raw, tmp_path / "not there")
+    last = script(array, environment, binds).splitlines()[-1]
+    element = f"-P -m osa_luigi.batch.slurm.element {array}"
+    shown = f"--bind={base} --bind={base / 'linked'} --bind={raw}"
+    assert last == f"exec apptainer exec {shown} /i/a.sif python3 {element}"
+    other = script(array, replace(environment, python=Path("/opt/python"))).splitlines()[-1]
     assert f"/i/a.sif /opt/python {element}" in other
 
 

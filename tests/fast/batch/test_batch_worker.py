@@ -25,7 +25,7 @@ from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.task import BatchTask
 from osa_luigi.batch.worker import OsaWorker
 from osa_luigi.errors import ExecutorError, NightError
-from osa_luigi.tasks import night, part
+from osa_luigi.tasks import graph, night, part
 from osa_luigi.tasks import run as run_tasks
 
 
@@ -329,6 +329,7 @@ def test_luigi_s_own_worker_does_no_work_of_a_job(caplog: pytest.LogCaptureFixtu
 
 
 def test_luigi_s_command_finds_the_worker_and_the_exit_codes() -> None:
+    assert issubclass(graph.NightTask, luigi.Task), "imported, it registers the worker"
     assert luigi.interface._WorkerSchedulerFactory is OsaFactory
     codes = luigi.retcodes.retcode()
     assert {name: getattr(codes, name) for name in EXIT_CODES} == EXIT_CODES

@@ -118,7 +118,9 @@ def run(site: FakeSite, *arguments: str, mighty: bool = True) -> Said:
     log = site.folder / "luigi.log"
     log.write_text("")
     given = (*NIGHT, *(arguments or (LOCAL,)))
-    code = server("luigi.cmdline", "osa_luigi.tasks").call(_entry, given, site.folder, _environment(site), log, mighty)
+    code = server("luigi.cmdline", "osa_luigi.tasks.graph").call(
+        _entry, given, site.folder, _environment(site), log, mighty
+    )
     return Said(code, log.read_text())
 
 
@@ -154,7 +156,7 @@ def _command(arguments: list[str], settings: str) -> int:
     import luigi.cmdline
     import luigi.configuration
 
-    from osa_luigi.tasks.session import prefer_environment
+    from osa_luigi.tasks.settings import prefer_environment
 
     luigi.configuration.add_config_path(settings)
     prefer_environment()

@@ -1,0 +1,53 @@
+"""What the operator reads while SLURM does not answer."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from osa_luigi.batch.slurm.engine import Silence
+
+AGAIN_S = 600.0
+"""So often a silence that goes on is told of. Unit: s."""
+
+
+class News:
+    """Says once when a silence begins, now and then while it lasts, and once when it is over.
+
+    Parameters
+    ----------
+    poll_s
+        How often SLURM is asked. Unit: s.
+    """
+
+    def __init__(self, poll_s: float) -> None:
+        self._poll_s = poll_s
+        self._told: Silence | None = None
+        self._told_at = 0.0
+
+    def of(self, silence: Silence | None, now: float) -> str:
+        """A line, if there is something to say.
+
+        Parameters
+        ----------
+        now
+            On the engine's clock. Unit: s.
+        """
+        before, self._told = self._told, silence
+        if silence is None:
+            return f"SLURM answers again, after {_lasting(now - before.since)}." if before else ""
+        if before == silence and now - self._told_at < AGAIN_S:
+            return ""
+        self._told_at = now
+        since = datetime.now().astimezone() - timedelta(seconds=now - silence.since)
+        return (
+            f"SLURM has not answered since {since:%H:%M:%S} ({_lasting(now - silence.since)}): {silence.text} "
+            f"What it has goes on; nothing is taken for failed, and nothing is submitted twice. It is asked every {self._poll_s:g} s."
+        )
+
+
+def _lasting(seconds: float) -> str:
+    """``5 s``, ``3 min``, ``2 h 5 min``."""
+    minutes = round(seconds / 60)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

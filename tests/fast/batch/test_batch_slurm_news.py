@@ -1,0 +1,95 @@
+"""What the operator reads while SLURM does not answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from random import Random
+
+import pytest
+from slurm_work import SETTINGS, seen, wish
+
+from osa_luigi.batch.slurm import exchange as ex
+from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm.answers import Sighting
+from osa_luigi.batch.slurm.engine import Engine, Silence, World
+from osa_luigi.batch.slurm.journal import Journal
+from osa_luigi.batch.slurm.news import AGAIN_S, News
+from osa_luigi.errors import SlurmAway
+from tests.simulation.world import Danger, Dice, Disk
+
+
+@pytest.fixture
+def no_chance() -> Disk:
+    """A disk on which nothing goes wrong."""
+    return Disk(Danger(Dice(Random(1)), 0.0))
+
+
+def test_a_silence_is_told_of_once_now_and_then_and_at_its_end() -> None:
+    news, silence = News(30.0), Silence(100.0, "squeue did not end within 30 s.")
+    assert news.of(None, 90.0) == ""
+    told = news.of(silence, 130.0)
+    assert re.fullmatch(
+        r"SLURM has not answered since \d\d:\d\d:\d\d \(30 s\): squeue did not end within 30 s\. What it has goes on; "
+        r"nothing is taken for failed, and nothing is submitted twice\. It is asked every 30 s\.",
+        told,
+    )
+    assert [news.of(silence, 130.0 + wait) for wait in (30, AGAIN_S - 1)] == ["", ""]
+    assert "(10 min)" in news.of(silence, 130.0 + AGAIN_S)
+    assert news.of(None, 100.0 + 7500) == "SLURM answers again, after 2 h 5 min."
+    assert news.of(None, 9000.0) == ""
+
+
+class Slow:
+    """A SLURM that takes what it is given, and does not say so; and files that say nothing."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.away = True
+        self.array = ""
+
+    def submit(self, array: m.ArrayState) -> int:
+        self.array = array.name
+        self.now += 10.0
+        raise SlurmAway("sbatch did not end within 10 s.")
+
+    def queue(self) -> tuple[float, Mapping[str, Mapping[int, Sighting]]]:
+        if self.away:
+            self.now += 10.0
+            raise SlurmAway("squeue did not end within 10 s.")
+        return self.now, {self.array: {0: seen("PENDING", name=self.array)}}
+
+    def find(self, name: str) -> list[Sighting]:
+        return list(self.queue()[1][name].values())
+
+    def holds(self) -> bool:
+        return True
+
+    def prepare(self, array: m.ArrayState, jobs: Mapping[str, m.JobState]) -> None:
+        """Nothing to write."""
+
+    def notes(self, arrays: object) -> list[ex.Note]:
+        return []
+
+
+def test_an_sbatch_that_hangs_is_told_of_with_what_becomes_of_it(no_chance: Disk) -> None:
+    slurm, news = Slow(), News(30.0)
+    engine = Engine(SETTINGS, World(slurm, slurm, Journal(no_chance), slurm, lambda: slurm.now))  # type: ignore[arg-type]
+    engine.want([wish(0)])
+    lines: list[str] = []
+
+    def turn() -> None:
+        engine.submit()
+        engine.look()
+        lines.extend([*engine.said, news.of(engine.silence, slurm.now)])
+        engine.said.clear()
+
+    turn()
+    turn()
+    slurm.away = False
+    turn()
+    told = [line for line in lines if line]
+    assert told[0] == f"Whether SLURM has taken {slurm.array} is not known: it is looked up, and not submitted twice."
+    assert "(20 s): sbatch did not end within 10 s." in told[1], "since it was asked"
+    assert told[2:] == [f"{slurm.array} is with SLURM, as 7.", "SLURM answers again, after 40 s."]
+    assert engine.state.jobs[wish(0).name].phase is m.Phase.PLACED
