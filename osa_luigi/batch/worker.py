@@ -37,6 +37,9 @@ Answer = tuple[str, str, str, list[str], list[Any]]
 MOST_TOLD_SINGLY = 5000
 """With more jobs under way, the scheduler hears of a member's success only by that of its batch; of a failure always."""
 
+MOST_SHOWN_SINGLY = 1000
+"""With more jobs under way, luigi's page tells in numbers how a batch stands, and no more where each member runs: a call for each."""
+
 QUIET_ROUNDS = 10
 """While nothing ends, luigi's scheduler is asked for work only every so many wait intervals: it looks through all pending tasks."""
 
@@ -256,7 +259,7 @@ class OsaWorker(LastingWorker):
         logger.info("%s is tried again", task)
 
     def _show(self) -> None:
-        few = len(self._jobs) <= MOST_TOLD_SINGLY
+        few = len(self._jobs) <= MOST_SHOWN_SINGLY
         self._messages.send(self._scheduler, self._id, self._jobs, members=few)
 
     def _end(self, job: JobInFlight, failure: str | None = None) -> None:

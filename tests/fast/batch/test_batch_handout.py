@@ -110,6 +110,7 @@ def test_above_a_limit_successes_are_told_with_the_batch_and_failures_singly(
     luigid: Luigid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "MOST_TOLD_SINGLY", 30)
+    monkeypatch.setattr(engine, "MOST_SHOWN_SINGLY", 30)
     scheduler = Counting(luigid.url)
     (bad,) = names(0, 7)
     arrays = Arrays(per_poll=10, fail=(bad,))
