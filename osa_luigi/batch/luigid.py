@@ -31,6 +31,7 @@ class PatientScheduler(RemoteScheduler):  # type: ignore[misc]
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
+        self._retryer: Any = None
         # With a connection of its own: pings come from another thread.
         self._once = RemoteScheduler(url)
         if fits(url):
@@ -69,7 +70,10 @@ class PatientScheduler(RemoteScheduler):  # type: ignore[misc]
         super().close()
 
     def _get_retryer(self) -> Any:
-        return super()._get_retryer().copy(after=lambda state: None, before_sleep=self._say)
+        """Made once: making it anew is a fifth of what a call costs, and a night makes tens of thousands of them."""
+        if self._retryer is None:
+            self._retryer = super()._get_retryer().copy(after=lambda state: None, before_sleep=self._say)
+        return self._retryer
 
     def _say(self, state: Any) -> None:
         logger.warning(
