@@ -95,6 +95,10 @@ def upgrade(config_file: Path | None, as_json: bool) -> None:
     """Bring the tables that an older osa_luigi made up to date, or make them.
 
     \b
+    Examples:
+        osa ledger upgrade
+
+    \b
     Exit codes: 0 good, 3 the database or the configuration is wrong.
     """
     from osa_luigi.ledger.database import address, open_engine, said_plainly, shown
@@ -114,6 +118,11 @@ def upgrade(config_file: Path | None, as_json: bool) -> None:
 @options.as_json
 def status(config_file: Path | None, as_json: bool) -> None:
     """Where the ledger is, what it holds, and how old its view is.
+
+    \b
+    Examples:
+        osa ledger status
+        osa ledger status --json
 
     \b
     Exit codes: 0 good, 1 its tables are missing, older or newer,
