@@ -6,7 +6,6 @@ much, and the next one takes them along.
 
 from __future__ import annotations
 
-import json
 import re
 import traceback
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from osa_luigi.products.paperwork import KINDS, runs_with
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import ReceiptBook
 from osa_luigi.runner.attempt import disk_trouble
-from osa_luigi.steps.close import missing_products
+from osa_luigi.steps.close import missing_products, read_listing
 from osa_luigi.steps.making import NIGHT
 
 _ARRAY_OF_A_RUN = re.compile(r".*\.g\d+\.\d+\.(Run\d{5,})\.\w+", re.ASCII)
@@ -46,7 +45,7 @@ def archive_after(job: Job) -> dict[str, str]:
     production, failures = Production(job.production), {}
     own = _run(job)
     try:
-        declared = json.loads(job.declared.read_bytes())
+        declared, _ = read_listing(job.declared)
         arrays = _closed_arrays(production)
         runs = [own] if own != NIGHT else dict.fromkeys((*runs_with(production, *KINDS), *arrays, NIGHT))
         for run in runs:

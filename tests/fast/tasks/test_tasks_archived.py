@@ -17,6 +17,7 @@ from osa_luigi.batch.archiving import archive_after, archive_before
 from osa_luigi.batch.job import Job
 from osa_luigi.products.archive import archives
 from osa_luigi.products.attempts import read_records
+from osa_luigi.products.decisions import DecisionKind, decide
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import current_receipt
 from osa_luigi.tasks.night import CloseTask
@@ -68,6 +69,15 @@ def test_a_run_whose_datacheck_failed_is_archived_once_that_is_made(fake_site: F
     mended.set(fake={"fail": []})
     assert run_night(mended).scheduling_succeeded
     assert papers(mended.production())["Run02003"] == 1
+
+
+def test_a_run_of_which_a_subrun_was_discarded_is_archived(finished: FakeSite) -> None:
+    production = finished.production()
+    decide(production, DecisionKind.DISCARD, "Run02003.0001", "a test")
+    new_process(finished.config)
+    assert run_night(finished).scheduling_succeeded
+    assert current_receipt(production, "merge_dl1", "Run02003").generation == 2  # type: ignore[union-attr]
+    assert set(papers(production).values()) == {1}
 
 
 def test_a_product_that_was_lost_is_made_again_and_archived_again(finished: FakeSite) -> None:
