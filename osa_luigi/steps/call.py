@@ -52,19 +52,27 @@ class Output:
     ----------
     role
         What it is, such as ``dl1`` or ``muons``.
-    path
-        Where it goes, relative to the production's folder.
+    place
+        Where it goes, relative to the production's folder; kept as text, as of an `Input`.
     optional
         Whether the tool may rightly leave it out (no muon ring in a subrun, say).
     """
 
     role: str
-    path: Path
+    place: str | Path
     optional: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", str(self.place))
+
+    @property
+    def path(self) -> Path:
+        """Relative to the production's folder."""
+        return Path(self.place)
 
     def as_json(self) -> dict[str, Any]:
         """The output in JSON's own types."""
-        return {"role": self.role, "path": str(self.path), "optional": self.optional}
+        return {"role": self.role, "path": self.place, "optional": self.optional}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +173,7 @@ class StepCall:
             key=data["key"],
             settings=data["settings"],
             inputs=tuple(Input(item["role"], item["path"], item["identity"], item["key"]) for item in data["inputs"]),
-            outputs=tuple(Output(item["role"], Path(item["path"]), item["optional"]) for item in data["outputs"]),
+            outputs=tuple(Output(item["role"], item["path"], item["optional"]) for item in data["outputs"]),
             configs={role: Path(path) for role, path in data["configs"].items()},
             needs=Needs(**data["needs"]),
             fake=data["fake"],

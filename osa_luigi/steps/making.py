@@ -117,7 +117,7 @@ def product_input(call: StepCall, role: str, production_root: Path, as_role: str
     """
     return Input(
         role=as_role or role,
-        place=f"{production_root}/{call.output(role).path}",
+        place=f"{production_root}/{call.output(role).place}",
         identity={"key": call.key, "role": role},
         key=call.key,
     )
