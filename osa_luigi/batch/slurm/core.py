@@ -84,6 +84,9 @@ def _on_looked(turn: Turn, event: ex.Looked) -> None:
     since = turn.at if array.found_nothing_since is None else array.found_nothing_since
     looks, waited = array.looks + 1, turn.at - since
     if looks >= SURE_LOOKS and waited >= turn.settings.lookup_s:
+        if any(element.through_at is not None for element in array.elements.values()):
+            turn.forget(array)
+            return
         turn.drop(array, "SLURM never had it")
         turn.do(ex.Say(f"{array.name}: SLURM never had it. It is submitted under another name."))
         return
@@ -140,7 +143,7 @@ def _on_forgiven(turn: Turn, event: ex.Forgiven) -> None:
         if job and job.phase is Phase.GIVEN_UP:
             turn.stages.pop(job.wish.stage, None)
             if job.wanted:
-                turn.jobs[name] = JobState(job.wish, Phase.READY, job.asked)
+                turn.jobs[name] = JobState(job.wish, Phase.READY, job.wish.asked)
                 turn.do(ex.Tell(name, "again"))
             else:
                 del turn.jobs[name]
@@ -151,7 +154,8 @@ def _settle_all(turn: Turn, name: str) -> None:
     if array is None:
         return
     for index, element in array.elements.items():
-        if element.open and element.over:
+        # By its own word alone nothing has failed: SLURM may have started a second copy of it, on another node.
+        if element.open and element.ended_at is not None:
             turn.settle(array, index)
 
 

@@ -27,11 +27,6 @@ def without(element: Element, name: str) -> Element:
     return replace(element, open=tuple(job for job in element.open if job != name))
 
 
-def is_explained(failure: Failure, element: Element) -> bool:
-    """Whether enough is known of a failure: why something was killed, SLURM says when the element has ended."""
-    return failure.cause is not Cause.KILLED or element.ended_at is not None
-
-
 def explained(failure: Failure, element: Element) -> Failure:
     """SLURM's word beside the element's own: a kill for memory is to the killed only a signal."""
     what = meaning(element.state, element.signal)

@@ -14,6 +14,7 @@ again all the same. A folder that is closed is read by no engine any more; it go
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any, Protocol
@@ -44,6 +45,10 @@ class Store(Protocol):
     def remove(self, path: str) -> None:
         """Remove a file, if it is there."""
         ...
+
+
+_NUMBERED = re.compile(r"\.g(\d+)\.(\d+)\.", re.ASCII)
+"""In an array's name: generation of the lease, and number."""
 
 
 class Journal:
@@ -143,9 +148,10 @@ class Journal:
         return [name for name in self._store.names("arrays") if "closed.json" in self._store.names(f"arrays/{name}")]
 
     def _is_of(self, mark: str, array: str) -> bool:
-        """Whether it was this array that a job was given up for."""
+        """Whether it was this array that a job was given up for, or one that came after it."""
         content = self._load(mark)
-        return bool(content and content["failures"] and _array_of(content["failures"][-1]["where"]) == array)
+        last = content["failures"][-1]["where"] if content and content["failures"] else ""
+        return _order(array) <= _order(last)
 
     def _intents(self) -> list[dict[str, Any]]:
         intents = []
@@ -172,9 +178,10 @@ def _file(job: str) -> str:
     return f"{digest(job)[:24]}.json"
 
 
-def _array_of(where: str) -> str:
-    """Of a failure's place: ``<array>_<index>``."""
-    return where.rpartition("_")[0]
+def _order(name: str) -> tuple[int, ...]:
+    """Sorts arrays, and places of failures in them, by when they were made: generation, then number."""
+    found = _NUMBERED.search(name)
+    return (int(found[1]), int(found[2])) if found else ()
 
 
 def _job(job: JobState) -> dict[str, Any]:

@@ -65,11 +65,11 @@ def _release_unstarted(turn: Turn, array: ArrayState, elements: dict[int, Elemen
     for index, element in elements.items():
         if not _is_unstarted(element):
             if element.held_since is not None:
-                elements[index] = replace(element, held_since=None)
+                elements[index] = replace(element, held_since=None, releases=element.releases + 1)
         elif element.held_since is None:
             elements[index] = replace(element, held_since=turn.at)
         elif _may_be_released(turn, element) and not _is_held_shortly(turn, element):
-            elements[index] = replace(element, held_since=turn.at, releases=element.releases + 1)
+            elements[index] = replace(element, held_since=turn.at)  # asked again, if this one is lost
             released.append(index)
     if released and array.job is not None:
         turn.do(ex.Release(array.job, tuple(released)))
@@ -77,7 +77,7 @@ def _release_unstarted(turn: Turn, array: ArrayState, elements: dict[int, Elemen
 
 
 def _is_unstarted(element: Element) -> bool:
-    return bool(element.reason) and element.reason.strip("()") == UNSTARTED and not element.over
+    return bool(element.reason) and element.reason.strip("()") == UNSTARTED and element.ended_at is None
 
 
 def _may_be_released(turn: Turn, element: Element) -> bool:

@@ -10,7 +10,6 @@ from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.ends import (
     end_of,
     explained,
-    is_explained,
     killed_for_memory,
     more,
     never_ran,
@@ -21,6 +20,7 @@ from osa_luigi.batch.slurm.exchange import Command
 from osa_luigi.batch.slurm.model import ArrayState, Element, JobState, Link, Phase, State
 from osa_luigi.batch.slurm.placing import arrays_of
 from osa_luigi.batch.slurm.policies import NOBODYS_FAULT, Failure, last_words
+from osa_luigi.batch.slurm.states import Cause, meaning
 
 
 class Turn:
@@ -134,20 +134,25 @@ class Turn:
     # ---- arrays --------------------------------------------------------------------------------------------------
 
     def renew(self, array: ArrayState) -> None:
-        """Elements that wait with what the configuration asked for before it was changed: in their place come others."""
-        for index, element in array.elements.items():
-            old = [name for name in element.open if self._is_outdated(self.jobs[name])]
-            if array.job is None or not old or len(old) < len(element.jobs) or not waits(element):
-                continue
-            self.do(ex.Cancel(array.job, (index,)))
-            self.put(array.name, index, replace(element, open=(), ended_at=self.at))
-            for name in old:
-                job = self.jobs[name]
-                self.jobs[name] = replace(job, phase=Phase.READY, array="", asked=job.wish.asked)
+        """Elements that wait with what the configuration asked for before it was changed: in their place come others.
 
-    @staticmethod
-    def _is_outdated(job: JobState) -> bool:
-        return job.asked != job.wish.asked and not job.failures
+        They are cancelled until SLURM says that they are; only then are their jobs ready again (`settle`).
+        """
+        if array.job is None:
+            return
+        old = [index for index, element in array.elements.items() if waits(element) and self._is_outdated(element)]
+        if old:
+            self.do(ex.Cancel(array.job, tuple(old)))
+
+    def _is_outdated(self, element: Element) -> bool:
+        jobs = [self.jobs[name] for name in element.open]
+        changed = all(job.asked != job.wish.asked and not job.failures for job in jobs)
+        return changed and len(jobs) == len(element.jobs)
+
+    def _is_renewed(self, element: Element) -> bool:
+        """Whether it was cancelled for being outdated."""
+        cancelled = meaning(element.state, element.signal).cause is Cause.CANCELLED
+        return cancelled and never_ran(element) and not element.failed and self._is_outdated(element)
 
     def submit_ready(self) -> None:
         """Put what is ready into arrays."""
@@ -192,6 +197,11 @@ class Turn:
         """An array of which nobody knew whether SLURM had it."""
         self.queued(array, job)
         self.do(ex.Say(f"{array.name} is with SLURM, as {job}."))
+
+    def forget(self, array: ArrayState) -> None:
+        """An array that left records, and that SLURM knows no more: it was there, and is over."""
+        elements = {index: replace(element, ended_at=self.at) for index, element in array.elements.items()}
+        self.arrays[array.name] = replace(array, link=Link.QUEUED, elements=elements)
 
     def drop(self, array: ArrayState, why: str) -> None:
         """An array that SLURM never had: its jobs are ready again, and it was nobody's attempt."""
@@ -248,8 +258,14 @@ class Turn:
     def settle(self, array: ArrayState, index: int) -> None:
         """Decide on the jobs of an element that is over, as far as that can be known."""
         element = self.arrays[array.name].elements[index]
+        if self._is_renewed(element):
+            self.put(array.name, index, replace(element, open=()))
+            for name in element.open:
+                job = self.jobs[name]
+                self.jobs[name] = replace(job, phase=Phase.READY, array="", asked=job.wish.asked)
+            return
         for name in element.open:
-            if name in element.failed and is_explained(element.failed[name], element):
+            if name in element.failed:
                 element = without(element, name)
                 self.put(array.name, index, element)
                 self.fail(name, explained(element.failed[name], element))

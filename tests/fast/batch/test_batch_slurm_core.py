@@ -51,6 +51,8 @@ class TestSubmitting:
         for times in (1, 2):
             engine.later(30).queue(held)
             assert engine.asked_for(ex.Release) == [ex.Release(7, (0,))] * times
+            engine.queue(seen("PENDING", reason="Priority"))
+            engine.queue(held)
         assert not any("scontrol" in said.text for said in engine.asked_for(ex.Say))
         engine.later(30).queue(held)
         engine.later(300).queue(held)
@@ -409,10 +411,40 @@ def test_what_waits_with_an_old_request_is_replaced_by_what_the_configuration_sa
     engine.hear(ex.Recovered(engine.now, tuple(before.state.arrays.values()), tuple(before.state.jobs.values())))
     less = Asked(1000, 300.0)
     engine.want(wish(0, asked=less), wish(1, asked=less))
-    assert ex.Cancel(7, (0,)) in engine.later(30).queue(
-        seen("PENDING", reason="PartitionTimeLimit"), seen("RUNNING", 1)
-    )
+    for _ in range(2):  # until SLURM says that it is cancelled: the first call may have been lost
+        waiting = seen("PENDING", reason="PartitionTimeLimit")
+        assert ex.Cancel(7, (0,)) in engine.later(30).queue(waiting, seen("RUNNING", 1))
+        assert not engine.tick()
+    engine.later(30).queue(seen("CANCELLED", node=""), seen("RUNNING", 1))
+    engine.later(90).queue(seen("CANCELLED", node=""), seen("RUNNING", 1))
+    assert not engine.asked_for(ex.GiveUp)
     [intend, _] = engine.tick()
     assert isinstance(intend, ex.Intend)
     assert intend.array.asked == less
     assert list(intend.array.elements) == [0]
+
+
+def test_a_failure_that_a_lost_copy_tells_waits_for_what_slurm_started_in_its_place() -> None:
+    engine = Driver().running(wish(0))
+    copies = (engine.note(cause=Cause.TOOL), ex.Note(engine.array.name, 0))
+    engine.queue(seen("PENDING", reason="BeginTime"), notes=copies)
+    assert engine.job().phase is m.Phase.PLACED
+    engine.later(30).queue(seen("RUNNING"), notes=(engine.note(),))
+    assert engine.job().phase is m.Phase.DONE
+    assert not engine.asked_for(ex.GiveUp)
+
+
+def test_an_array_whose_id_was_lost_and_that_left_records_was_there() -> None:
+    engine = Driver()
+    engine.want(wish(0))
+    engine.tick()
+    name = engine.array.name
+    engine.hear(ex.Unanswered(engine.now, name, "sbatch timed out."))
+    engine.silence(ex.Note(name, 0))  # and the record of the job itself was never written
+    for _ in range(4):
+        engine.later(30).hear(ex.Looked(engine.now, name, ()))
+    engine.later(90).silence()
+    assert engine.asked_for(ex.Check) == [ex.Check((wish(0).name,))]
+    engine.hear(ex.Checked(engine.now, {wish(0).name: True}))
+    assert engine.job().phase is m.Phase.DONE
+    assert len(engine.asked_for(ex.Submit)) == 1
