@@ -29,10 +29,7 @@ class Cell:
     @property
     def state(self) -> str:
         """The one that an operator has to know of first."""
-        for name in ("failed", "running", "waiting"):
-            if getattr(self, name):
-                return name
-        return "made" if self.made else "discarded"
+        return next((name for name in ("failed", "running", "waiting", "discarded") if getattr(self, name)), "made")
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,10 +42,9 @@ def page(report: NightReport, folder: Path | None = None) -> str:
     folder
         Where it will lie: links lead from there. Nothing: they are absolute.
     """
-    stages = [step for row in (*report.night, *report.runs) for step in row.cells]
     return _template().render(
         report=report,
-        timeline=timeline(report.attempts, dict.fromkeys(stages)),
+        timeline=timeline(report.attempts, [use.step for use in report.uses]),
         bins=BINS,
         href=lambda path: link(path, folder),
         verdicts=VERDICTS,
