@@ -29,10 +29,11 @@ def trends(made: Iterable[Outlook]) -> Iterator[Trend]:
     for item in made:
         check = item.receipt.made("h5") if item.call.step == longterm.Longterm.name and item.receipt else None
         if check and item.call.fake is None:
-            yield from _trends(item.production.root / check.path)
+            yield from read_trends(item.production.root / check.path)
 
 
-def _trends(path: Path) -> list[Trend]:
+def read_trends(path: Path) -> list[Trend]:
+    """Of a night's check; none if it cannot be read."""
     try:
         with hdf5(path) as file:
             return list(_read(file))
