@@ -60,37 +60,37 @@ def report(
     if html == STDOUT:
         click.echo(page(made), nl=False)
     else:
-        _print(made, as_json=as_json)
-        if html or not (only_text or as_json):
-            _write(made, html, quiet=as_json)
+        # First, since whoever reads the lines may stop reading.
+        place = None if only_text or (as_json and not html) else _write(made, html)
+        _print(made, place, as_json=as_json)
     if not made.closed:
         raise click.exceptions.Exit(1)
 
 
-def _print(made: NightReport, *, as_json: bool) -> None:
+def _write(made: NightReport, html: str | None) -> Path | None:
+    """Where the page was written, if it could be; only to a place that was asked for it must be."""
+    if html:
+        write_page(made, Path(html))
+        return Path(html)
+    if not made.folder.is_dir():
+        return None  # a night that was not begun has no place yet
+    try:
+        write_page(made, made.folder / PAGE)
+    except OSError as error:
+        said = f"{error.filename or made.folder}: {error.strerror}: the page was not written."
+        click.echo(f"{said} `--html FILE` puts it elsewhere.", err=True)
+        return None
+    return made.folder / PAGE
+
+
+def _print(made: NightReport, place: Path | None, *, as_json: bool) -> None:
     if as_json:
         options.print_json(made.as_json())
         return
     for line in text(made):
         click.echo(line)
-
-
-def _write(made: NightReport, html: str | None, *, quiet: bool) -> None:
-    if html:
-        write_page(made, Path(html))
-    elif not made.folder.is_dir():
-        return  # a night that was not begun has no place yet
-    else:
-        try:
-            write_page(made, made.folder / PAGE)
-        except OSError as error:
-            click.echo(
-                f"{error.filename or made.folder}: {error.strerror}: the page was not written. `--html FILE` puts it elsewhere.",
-                err=True,
-            )
-            return
-    if not quiet:
-        click.echo(f"Page: {html or made.folder / PAGE}")
+    if place:
+        click.echo(f"Page: {place}")
 
 
 def write_page(made: NightReport, path: Path) -> None:
