@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from osa_luigi.cli import options
+from osa_luigi.cli.status import require_production
 from osa_luigi.errors import NightError
 from osa_luigi.ledger.report.model import NightReport
 from osa_luigi.ledger.report.page import PAGE, page
@@ -52,11 +53,13 @@ def report(
 
     \b
     Exit codes: 0 the night is closed, 1 it is not,
-    3 the page cannot be written to --html, or the configuration or the night is wrong.
+    3 there is no such production, the page cannot be written to --html, or the configuration or the night is wrong.
     """
     if only_text and html:
         raise click.UsageError("--text writes no page: leave out --html, or --text.")
-    made = night_report(options.open_night(config_file, day, production, procedure))
+    session = options.open_night(config_file, day, production, procedure)
+    require_production(session.plan.production, config_file, production)
+    made = night_report(session)
     if html == STDOUT:
         click.echo(page(made), nl=False)
     else:
