@@ -90,19 +90,6 @@ def status(day: date, production: str, procedure: str | None, config_file: Path 
         raise click.exceptions.Exit(1)
 
 
-def require_production(place: Production, config_file: Path | None, asked: str) -> None:
-    """An id that was asked for is that of a production, or of a procedure that makes it.
-
-    Raises
-    ------
-    NightError
-        It is neither; the message names the productions that there are.
-    """
-    if asked and not place.root.is_dir() and not options.procedure_of(options.the_config(config_file), asked):
-        day = parse_date(place.root.parent.name).isoformat()
-        raise NightError(f"{day}: {_not_begun(place)}. Nor does any procedure make it: check the id.")
-
-
 def print_overview(seen: Overview) -> None:
     """The table, the failures, the products, the conclusion."""
     print_table(_table(seen.rows))
@@ -217,6 +204,19 @@ def _utc(time: str) -> str:
 def _not_begun(production: Production) -> str:
     others = ", ".join(sibling.id for sibling in production.siblings())
     return f"no such production yet: {production.root} (there {f'are {others}' if others else 'is none'})"
+
+
+def require_production(place: Production, config_file: Path | None, asked: str) -> None:
+    """An id that was asked for is that of a production, or of a procedure that makes it.
+
+    Raises
+    ------
+    NightError
+        It is neither; the message names the productions that there are.
+    """
+    if asked and not place.root.is_dir() and not options.procedure_of(options.the_config(config_file), asked):
+        day = parse_date(place.root.parent.name).isoformat()
+        raise NightError(f"{day}: {_not_begun(place)}. Nor does any procedure make it: check the id.")
 
 
 def _at_work(engine: Engine | None) -> str:

@@ -1,4 +1,4 @@
-"""Runs by stages: how many of each run's steps are made, and how the others stand."""
+"""The report's grid: runs by steps, how many of each run's steps are made, and how the others stand."""
 
 from __future__ import annotations
 
