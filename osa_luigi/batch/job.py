@@ -38,6 +38,8 @@ class Job:
     declared
         For a job that may be the last of its run, or of the night: the list of what the night declares (``<step>.<unit>`` → step key).
         What is whole is archived then (archiving.py).
+    afterwards
+        Words after ``osa`` of a command that is run once the job is done and archived; whatever comes of it holds nothing back.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Job:
     group: str = ""
     index: int | None = None
     declared: Path | None = None
+    afterwards: tuple[str, ...] = ()
 
     @property
     def needs(self) -> Needs:
@@ -73,6 +76,7 @@ class Job:
             "group": self.group,
             "index": self.index,
             "declared": str(self.declared) if self.declared else None,
+            **({"afterwards": list(self.afterwards)} if self.afterwards else {}),
         }
 
     @classmethod
@@ -89,6 +93,7 @@ class Job:
             group=data["group"],
             index=data["index"],
             declared=Path(data["declared"]) if data.get("declared") else None,  # an earlier version's array has none
+            afterwards=tuple(data.get("afterwards", ())),
         )
 
 

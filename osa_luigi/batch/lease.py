@@ -94,6 +94,29 @@ def engine(production: Production) -> Engine | None:
     return Engine(generation, holder["host"], holder["pid"], holder["since"], Process.from_json(holder).alive())
 
 
+def leases(production: Production) -> list[tuple[int, str, int, str, str]]:
+    """All that ever held a production: generation, host, process id, since when, and when it gave it back (empty: it did not).
+
+    What cannot be read is passed over. Times are UTC.
+    """
+    folder = production.state / "engine"
+    found = []
+    for path in sorted(folder.glob("*.json"), key=lambda path: path.stem.zfill(9)):
+        with contextlib.suppress(OSError, ExecutorError):
+            holder = _read(path)
+            since = str(holder["since"])
+            found.append((int(path.stem), str(holder["host"]), int(holder["pid"]), since, _released(path)))
+    return found
+
+
+def _released(lease: Path) -> str:
+    try:
+        at = lease.with_suffix(RELEASED).stat().st_mtime
+    except FileNotFoundError:
+        return ""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
 def _link(folder: Path, generation: int) -> bool:
     draft = folder / f".{host()}-{os.getpid()}-{secrets.token_hex(3)}"
     write_durably(draft, json.dumps(_me(), indent=1) + "\n")

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from osa_luigi.batch.afterwards import afterwards
 from osa_luigi.batch.archiving import archive_after, archive_before
 from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.local import LOG
@@ -199,6 +200,7 @@ def _run(job: Job, writing: int) -> int:
         if not run_calls(Production(job.production), job.calls, report):
             return 1
         _tell_trouble(archive_after(job), writing)
+        _tell_trouble(afterwards(job), writing)
         return 0
     except BaseException as error:
         # A defect of ours: say it, rather than die silently between two forks.

@@ -10,12 +10,16 @@ from typing import Any
 import click
 
 from osa_luigi.cli import options
+from osa_luigi.cli.report import write_page
 from osa_luigi.cli.status import verdict_line
+from osa_luigi.errors import OsaError
+from osa_luigi.ledger.report.page import PAGE
 from osa_luigi.runner.attempt import Result, attempt
 from osa_luigi.runner.environment import ONE_THREAD
 from osa_luigi.runner.leg import warm_up
 from osa_luigi.steps.close import MARKER
 from osa_luigi.tasks.overview import Overview, overview
+from osa_luigi.tasks.report import night_report
 from osa_luigi.tasks.session import Session
 from osa_luigi.tasks.verdict import Missing, NightVerdict
 
@@ -51,6 +55,8 @@ def close(
     # Also where it is closed: a move that was cut short is finished then.
     result = _close(session) if seen.verdict.is_complete and not dry_run else None
     good = seen.verdict.is_complete and (result is None or result.good)
+    if good and result and result.outcome != "present" and session.configuration.main.report.after_closing:
+        _report(config_file, day, production, procedure)
     if as_json:
         options.print_json(_data(seen, result, good=good))
     else:
@@ -65,6 +71,15 @@ def _close(session: Session) -> Result:
     call = session.plan.close.calls[0]
     warm_up([call], session.configuration.main.site.paths.numba_cache)
     return attempt(session.plan.production, call)
+
+
+def _report(config_file: Path | None, day: date, production: str, procedure: str | None) -> None:
+    """The page beside the marker; that it cannot be made is said, and closes nothing less."""
+    try:
+        made = night_report(options.open_night(config_file, day, production, procedure))
+        write_page(made, made.folder / PAGE)
+    except (OsaError, OSError) as error:
+        click.echo(f"The night's report was not made: {error}. Try `osa report`.", err=True)
 
 
 def _data(seen: Overview, result: Result | None, *, good: bool) -> dict[str, Any]:

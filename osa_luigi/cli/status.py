@@ -12,6 +12,7 @@ from osa_luigi.batch.lease import Engine
 from osa_luigi.cli import options
 from osa_luigi.cli.tables import coloured, plain_table, print_table
 from osa_luigi.errors import NightError
+from osa_luigi.night import parse_date
 from osa_luigi.products.production import Production
 from osa_luigi.steps.close import Verdict
 from osa_luigi.tasks.overview import Overview, Row, State, overview
@@ -79,9 +80,7 @@ def status(day: date, production: str, procedure: str | None, config_file: Path 
     3 no such production, or the configuration or the night is wrong.
     """
     session = options.open_night(config_file, day, production, procedure)
-    place = session.plan.production
-    if production and not place.root.is_dir() and not options.procedure_of(options.the_config(config_file), production):
-        raise NightError(f"{day.isoformat()}: {_not_begun(place)}. Nor does any procedure make it: check the id.")
+    require_production(session.plan.production, config_file, production)
     seen = overview(session)
     if as_json:
         options.print_json(seen.as_json())
@@ -205,6 +204,19 @@ def _utc(time: str) -> str:
 def _not_begun(production: Production) -> str:
     others = ", ".join(sibling.id for sibling in production.siblings())
     return f"no such production yet: {production.root} (there {f'are {others}' if others else 'is none'})"
+
+
+def require_production(place: Production, config_file: Path | None, asked: str) -> None:
+    """An id that was asked for is that of a production, or of a procedure that makes it.
+
+    Raises
+    ------
+    NightError
+        It is neither; the message names the productions that there are.
+    """
+    if asked and not place.root.is_dir() and not options.procedure_of(options.the_config(config_file), asked):
+        day = parse_date(place.root.parent.name).isoformat()
+        raise NightError(f"{day}: {_not_begun(place)}. Nor does any procedure make it: check the id.")
 
 
 def _at_work(engine: Engine | None) -> str:

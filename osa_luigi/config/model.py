@@ -64,6 +64,13 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """The night's report: whether it is made by itself once a night is closed."""
+
+    after_closing: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MainConfig:
     """A site's main file."""
 
@@ -73,6 +80,7 @@ class MainConfig:
     default_procedure: str | None
     executor: Executor
     ledger: Ledger
+    report: Report
     resources: Mapping[str, Resources]
     log_level: str
     settings: FrozenMapping = field(repr=False, default_factory=FrozenMapping)

@@ -183,6 +183,14 @@ MAIN: Schema = {
             ),
         },
     ),
+    "report": section(
+        "The night's report.",
+        {
+            "after_closing": leaf(
+                OPERATIONAL, "boolean", True, "Make it once a night is closed, as `NightReport.html` beside the marker."
+            ),
+        },
+    ),
     "resources": section("What a job of each step needs.", {step: _needs(step) for step in STEPS}),
     "log_level": leaf(OPERATIONAL, "string", "INFO", "How much is logged.", allowed=LOG_LEVELS),
 }

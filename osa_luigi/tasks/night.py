@@ -15,10 +15,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 
 import luigi
 
+from osa_luigi.batch.job import Job
 from osa_luigi.batch.lease import take_lease
 from osa_luigi.config import Configuration
 from osa_luigi.errors import ConfigurationError, NightError, OsaError
@@ -100,6 +102,17 @@ class CloseTask(NightPart):
 
     def group(self) -> Group:
         return self.session.plan.close
+
+    def job(self, stage: str = "", index: int | None = None) -> Job:
+        return replace(super().job(stage, index), afterwards=self._report())
+
+    def _report(self) -> tuple[str, ...]:
+        """The words after ``osa`` that make the night's report; none if the site wants none by itself."""
+        main, procedure = self.session.configuration.main, self.session.configuration.procedure
+        if not main.report.after_closing:
+            return ()
+        night = ("--date", self.date.isoformat(), "--production", self.production, "--procedure", procedure.name)
+        return ("report", "--config", str(main.path), *night)
 
     def complete(self) -> bool:
         """Whether the night was closed and all that it declared is still there: what was lost since is made again."""

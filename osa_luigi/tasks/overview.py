@@ -5,7 +5,7 @@ Pure but for reading: it starts nothing and changes nothing. The command line pr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
@@ -175,9 +175,31 @@ class Overview:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a night: what it comes to, and what was read for it.
+
+    Parameters
+    ----------
+    outlooks, records, live
+        ``<step>.<unit>`` → how it stands, the exit records of its attempts, and where it is being made.
+    """
+
+    overview: Overview
+    outlooks: Mapping[str, Outlook]
+    records: Mapping[str, list[Record]]
+    live: Mapping[str, set[str]]
+
+
 def overview(session: Session) -> Overview:
     """How a night stands."""
     return _Looking(session).overview()
+
+
+def look(session: Session) -> Look:
+    """How a night stands, with what was read for it."""
+    looking = _Looking(session)
+    return Look(looking.overview(), looking._outlooks, looking._records, looking._live)
 
 
 class _Looking:

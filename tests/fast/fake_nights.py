@@ -35,6 +35,7 @@ MAIN: dict[str, Any] = {
     "procedures": ["procedures.yaml"],
     "default_procedure": "fake",
     "executor": {"local": {"cores": 2, "memory_mb": 1_000_000}},
+    "report": {"after_closing": False},  # it takes longer than such a night
 }
 MODELS = "models/nsb_tuning_0.14/dec_2276"
 FAKE: dict[str, Any] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 from slurm_site import PATIENCE_S, Site
 from waiting import eventually
@@ -50,6 +51,9 @@ def test_a_night_that_is_killed_fails_and_is_tried_again(site: Site) -> None:
     assert "Nothing" in site.osa("retry", "--all", code=1)
     assert site.run() == 0
     assert (site.production.root / "NightFinished.txt").exists()
+    # The closing job makes it once it has told the engine, which may be gone by then.
+    report = eventually(lambda: read(site.production.root / "NightReport.html"), PATIENCE_S)
+    assert "Closed at" in report
     again = [name for name, count in Counter(site.submitted()).items() if count > 1]
     assert len(again) == 1, "only the one that failed was submitted again"
     small = site.small_files()
@@ -57,6 +61,10 @@ def test_a_night_that_is_killed_fails_and_is_tried_again(site: Site) -> None:
     assert [name.partition(".")[0] for name in small if "Run02003" in name] == ["archives/Run02003"]
     for life in (site.engine / "events").iterdir():
         assert all(moment.same for moment in replay(Recording(life)))
+
+
+def read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 def test_what_is_tried_again_beside_a_living_engine_is_finished_by_it(site: Site) -> None:

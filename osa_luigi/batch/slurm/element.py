@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+from osa_luigi.batch.afterwards import afterwards
 from osa_luigi.batch.archiving import archive_after, archive_before
 from osa_luigi.batch.job import Job
 from osa_luigi.batch.slurm.records import INTENT, Outcome, Record, jobs_of, write_record
@@ -155,7 +156,7 @@ class Element:
                 self._job(position, job)
             self._ride()
             for job in self._good:
-                self._riders |= archive_after(job)
+                self._riders |= archive_after(job) | afterwards(job)
         except _Over:
             self._give_up()
         self._tell(Record(self._place.index, -1, self._place.restart, "ended", riders=self._riders))

@@ -15,6 +15,7 @@ READING = (
     ("status", *DATE),
     ("close", *DATE, "--dry-run"),
     ("decisions", *DATE),
+    ("report", *DATE),
     ("plan", *DATE, "--all"),
     ("logs", "dl1ab", "Run02003.0000", *DATE),
     ("step", "run", "dl1ab", "Run02003.0000", *DATE, "--print"),

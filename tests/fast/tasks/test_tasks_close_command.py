@@ -47,10 +47,14 @@ def test_a_night_without_its_marker_is_closed_again(finished: FakeSite) -> None:
     assert "not closed yet, and can be" in close(finished, "--dry-run")
     assert data(finished, "--dry-run")["closed"] is False
     assert not finished.is_closed()
+    page = finished.production().root / "NightReport.html"
+    assert not page.exists()
+    finished.set_main(report={"after_closing": True})
     for outcome in ("made", "present"):  # twice: it can be repeated
         assert data(finished)["outcome"] == outcome
         assert finished.is_closed()
     assert json.loads((finished.production().root / "NightFinished.json").read_text())["verdict"] == "COMPLETE"
+    assert "Closed at" in page.read_text()
 
 
 def test_what_is_missing_is_said_with_the_reason_and_a_command(finished: FakeSite) -> None:
