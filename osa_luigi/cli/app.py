@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "ledger": ("osa_luigi.cli.ledger:ledger", "The history of nights in SQL: made, brought up to date."),
     "why": ("osa_luigi.cli.why:why", "What a run or a subrun waits for."),
     "close": ("osa_luigi.cli.close:close", "Judge a night, and close it if nothing is missing."),
+    "publish": ("osa_luigi.cli.publish:publish", "Put a closed night's products to their places in the site's tree."),
     "discard": ("osa_luigi.cli.decisions:discard", "Leave a subrun or a run out, with a reason."),
     "veto": ("osa_luigi.cli.decisions:veto", "Do not process a run."),
     "release": ("osa_luigi.cli.decisions:release", "Take a veto back."),

@@ -11,9 +11,9 @@ import click
 
 from osa_luigi.cli import options
 from osa_luigi.cli.status import verdict_line
-from osa_luigi.runner.attempt import Result, attempt
+from osa_luigi.runner.attempt import Result
 from osa_luigi.runner.environment import ONE_THREAD
-from osa_luigi.runner.leg import warm_up
+from osa_luigi.runner.leg import run_calls, warm_up
 from osa_luigi.steps.close import MARKER
 from osa_luigi.tasks.overview import Overview, overview
 from osa_luigi.tasks.session import Session
@@ -60,11 +60,13 @@ def close(
 
 
 def _close(session: Session) -> Result:
-    """The night's last step, by the same runner as in the night."""
+    """The night's last steps, by the same runner as in the night: the first that fails, or what was done last."""
     session.plan.write_configs()
-    call = session.plan.close.calls[0]
-    warm_up([call], session.configuration.main.site.paths.numba_cache)
-    return attempt(session.plan.production, call)
+    calls = session.plan.close.calls
+    warm_up(calls, session.configuration.main.site.paths.numba_cache)
+    results: list[Result] = []
+    run_calls(session.plan.production, calls, lambda _, result: results.append(result) if result else None)
+    return next((result for result in reversed(results) if result.outcome != "present"), results[-1])
 
 
 def _data(seen: Overview, result: Result | None, *, good: bool) -> dict[str, Any]:

@@ -64,6 +64,17 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
+class Publication:
+    """Where products are published: `root` is absolute, templates and links by kind of product, `None` for none."""
+
+    enabled: bool
+    root: Path
+    templates: Mapping[str, str | None]
+    links: Mapping[str, str | None]
+    pro: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MainConfig:
     """A site's main file."""
 
@@ -73,6 +84,7 @@ class MainConfig:
     default_procedure: str | None
     executor: Executor
     ledger: Ledger
+    publication: Publication
     resources: Mapping[str, Resources]
     log_level: str
     settings: FrozenMapping = field(repr=False, default_factory=FrozenMapping)
@@ -285,7 +297,7 @@ class Configuration:
         return f"{self.procedure.name} ({self.procedure.production_id}) at {self.main.site.name}"
 
 
-_ALWAYS = ("run_summary", "drs4_baseline", "charge_calibration", "r0_to_dl1", "dl1ab", "close")
+_ALWAYS = ("run_summary", "drs4_baseline", "charge_calibration", "r0_to_dl1", "dl1ab", "close", "publish")
 
 
 def used_steps(settings: Mapping[str, Mapping[str, object]]) -> list[str]:

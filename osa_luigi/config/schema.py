@@ -6,6 +6,7 @@ docs/configuration.md is made from this file.
 
 from __future__ import annotations
 
+from osa_luigi.config.publication import PUBLICATION
 from osa_luigi.config.rules import OPERATIONAL, SCIENTIFIC, Schema, free, leaf, names, section
 from osa_luigi.config.slurm import slurm_section
 
@@ -29,6 +30,7 @@ _STEP_NEEDS: dict[str, tuple[int, int, str]] = {
     "longterm": (10_000, 120, "the long-term check of the night"),
     "transparency": (10_000, 120, "the cosmic-ray spectra of the night"),
     "close": (3_000, 120, "closing the night"),
+    "publish": (3_000, 240, "publishing the night"),
 }
 
 STEPS = tuple(_STEP_NEEDS)
@@ -183,6 +185,7 @@ MAIN: Schema = {
             ),
         },
     ),
+    "publication": PUBLICATION,
     "resources": section("What a job of each step needs.", {step: _needs(step) for step in STEPS}),
     "log_level": leaf(OPERATIONAL, "string", "INFO", "How much is logged.", allowed=LOG_LEVELS),
 }

@@ -25,6 +25,7 @@ from osa_luigi.process import host
 from osa_luigi.products.commit import commit, finish_move
 from osa_luigi.products.digest import sha256, tables_digest
 from osa_luigi.products.production import Production, write_durably
+from osa_luigi.products.recall import bring_back
 from osa_luigi.products.receipt import Made, Presence, Receipt, current_receipt, presence
 from osa_luigi.products.scratch import claim
 from osa_luigi.runner.forked import Outcome, run_forked
@@ -227,7 +228,7 @@ def _live(run: _Attempt) -> str:
 
 def _require_inputs(call: StepCall) -> None:
     needed = [item for item in call.inputs if item.key or call.fake is None]  # a fake reads nothing foreign
-    missing = [item for item in needed if not item.path.exists()]
+    missing = [item for item in needed if not item.path.exists() and not (item.key and bring_back(item.path))]
     if missing:
         ours = all(item.key for item in missing)
         next_ = "Run the night again: it is made again." if ours else "Restore the file, then run again."
