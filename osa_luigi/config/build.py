@@ -29,6 +29,7 @@ def build_main(checked: Checked, site: m.Site, procedures: Iterable[Path]) -> m.
         executor=m.Executor(executor["type"], m.LocalExecutor(**executor["local"]), _slurm(checked)),
         ledger=m.Ledger(**values["ledger"]),
         publication=_publication(checked, site),
+        retention=m.Retention(**values["retention"]),
         resources=FrozenMapping({step: _resources(need) for step, need in values["resources"].items()}),
         log_level=values["log_level"],
         settings=freeze(values),

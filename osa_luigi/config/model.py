@@ -75,6 +75,16 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """After how many days `osa clean` removes what."""
+
+    scratch_days: int
+    logs_days: int
+    aside_days: int
+    abandoned_days: int
+
+
+@dataclass(frozen=True, slots=True)
 class MainConfig:
     """A site's main file."""
 
@@ -85,6 +95,7 @@ class MainConfig:
     executor: Executor
     ledger: Ledger
     publication: Publication
+    retention: Retention
     resources: Mapping[str, Resources]
     log_level: str
     settings: FrozenMapping = field(repr=False, default_factory=FrozenMapping)

@@ -64,6 +64,10 @@ def _needs(step: str) -> Schema:
     )
 
 
+def _days(default: int, doc: str) -> Schema:
+    return leaf(OPERATIONAL, "integer", default, doc, min=1, unit="days")
+
+
 def _folder(default: str, doc: str, *, nullable: bool = False) -> Schema:
     return leaf(OPERATIONAL, "string", default, doc, minlength=1, path="site.base", nullable=nullable)
 
@@ -186,6 +190,18 @@ MAIN: Schema = {
         },
     ),
     "publication": PUBLICATION,
+    "retention": section(
+        "What `osa clean` removes, and when.",
+        {
+            "scratch_days": _days(
+                7,
+                "Working folders of attempts of which nobody can know whether they ended (those that did go at once).",
+            ),
+            "logs_days": _days(90, "Logs of attempts that are in no archive."),
+            "aside_days": _days(30, "Damaged products that `osa verify` moved aside."),
+            "abandoned_days": _days(90, "Productions that were never closed nor touched (only with `--productions`)."),
+        },
+    ),
     "resources": section("What a job of each step needs.", {step: _needs(step) for step in STEPS}),
     "log_level": leaf(OPERATIONAL, "string", "INFO", "How much is logged.", allowed=LOG_LEVELS),
 }
