@@ -254,6 +254,8 @@ def test_json_is_json_for_every_command_that_has_it(site: Site) -> None:
         "status",
         "why",
         "close",
+        "publish",
+        "clean",
         "discard",
         "veto",
         "release",
