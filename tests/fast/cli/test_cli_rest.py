@@ -256,6 +256,7 @@ def test_json_is_json_for_every_command_that_has_it(site: Site) -> None:
         "close",
         "publish",
         "clean",
+        "adopt",
         "discard",
         "veto",
         "release",
