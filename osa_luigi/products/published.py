@@ -7,6 +7,7 @@ passed over: the file that it was about is known again by its content.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -116,7 +117,9 @@ class Journal:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         said = {**asdict(publication), "when": datetime.now(UTC).isoformat(timespec="seconds")}
-        os.write(self._descriptor, f"{json.dumps(said)}\n".encode())
+        line = f"{json.dumps(said)}\n".encode()
+        if os.write(self._descriptor, line) != len(line):  # half a line must be the last one
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
 
     def __enter__(self) -> Journal:
         return self

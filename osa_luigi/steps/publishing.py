@@ -155,7 +155,7 @@ class _Publisher:
         return publications(self.production)
 
     def publish(self, declared: Iterable[str], decided: Iterable[Mapping[str, Any]]) -> None:
-        names = dict.fromkeys(name for name in declared if name.partition(".")[0] in KINDS)
+        names = dict.fromkeys(name for name in declared if name != MARKER and name.partition(".")[0] in KINDS)
         for name in names:
             self._step(name)
         self._withdraw({str(one["unit"]) for one in decided}, names)
