@@ -17,8 +17,9 @@ from osa_luigi.products.receipt import Presence, current_receipt, presence
 from osa_luigi.steps import publishing
 from osa_luigi.steps.close import read_listing, require_decisions
 from osa_luigi.steps.making import NIGHT
+from osa_luigi.steps.publication_report import Report
 from osa_luigi.steps.publish import said
-from osa_luigi.steps.publishing import SHOWN, Report
+from osa_luigi.steps.publishing import SHOWN
 from osa_luigi.steps.targets import Layout, table_of
 
 

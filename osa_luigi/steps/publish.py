@@ -13,7 +13,8 @@ from osa_luigi.products.production import Production
 from osa_luigi.steps import checks
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.close import production_root, read_listing
-from osa_luigi.steps.publishing import Report, publish, require_published
+from osa_luigi.steps.publication_report import Report
+from osa_luigi.steps.publishing import publish, require_published
 from osa_luigi.steps.step import Command, Step, Tool
 from osa_luigi.steps.targets import Layout
 

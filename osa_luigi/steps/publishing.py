@@ -31,6 +31,7 @@ from osa_luigi.products.published import (
 )
 from osa_luigi.products.receipt import ReceiptBook, earlier_receipts
 from osa_luigi.steps.making import NIGHT
+from osa_luigi.steps.publication_report import Report
 from osa_luigi.steps.sharing import Links
 from osa_luigi.steps.targets import KINDS, Layout, Target
 
@@ -50,49 +51,6 @@ class _Stands(Enum):
     OURS = "ours"
     """Another generation of the same product, or what this production had put there."""
     FOREIGN = "foreign"
-
-
-@dataclass(slots=True)
-class Report:
-    """What a publication did, or with `dry_run` would do.
-
-    Parameters
-    ----------
-    refused
-        Files that were not published, and why.
-    notes
-        Links of other productions that were left alone.
-    """
-
-    placed: int = 0
-    replaced: int = 0
-    there: int = 0
-    withdrawn: int = 0
-    bytes: int = 0
-    how: dict[str, int] = field(default_factory=dict)
-    links: int = 0
-    refused: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def published(self) -> int:
-        """Files that lie at their places."""
-        return self.placed + self.replaced + self.there
-
-    def as_json(self) -> dict[str, Any]:
-        """For a program to read."""
-        return {
-            "published": self.published,
-            "placed": self.placed,
-            "replaced": self.replaced,
-            "there": self.there,
-            "withdrawn": self.withdrawn,
-            "bytes": self.bytes,
-            **{f"by_{how}": count for how, count in sorted(self.how.items())},
-            "links": self.links,
-            "refused": self.refused,
-            "notes": self.notes,
-        }
 
 
 def publish(
