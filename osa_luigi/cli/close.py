@@ -14,9 +14,9 @@ from osa_luigi.cli.report import write_page
 from osa_luigi.cli.status import verdict_line
 from osa_luigi.errors import OsaError
 from osa_luigi.ledger.report.page import PAGE
-from osa_luigi.runner.attempt import Result, attempt
+from osa_luigi.runner.attempt import Result
 from osa_luigi.runner.environment import ONE_THREAD
-from osa_luigi.runner.leg import warm_up
+from osa_luigi.runner.leg import run_calls, warm_up
 from osa_luigi.steps.close import MARKER
 from osa_luigi.tasks.overview import Overview, overview
 from osa_luigi.tasks.report import night_report
@@ -66,11 +66,13 @@ def close(
 
 
 def _close(session: Session) -> Result:
-    """The night's last step, by the same runner as in the night."""
+    """The night's last steps, by the same runner as in the night: the first that fails, or what was done last."""
     session.plan.write_configs()
-    call = session.plan.close.calls[0]
-    warm_up([call], session.configuration.main.site.paths.numba_cache)
-    return attempt(session.plan.production, call)
+    calls = session.plan.close.calls
+    warm_up(calls, session.configuration.main.site.paths.numba_cache)
+    results: list[Result] = []
+    run_calls(session.plan.production, calls, lambda _, result: results.append(result) if result else None)
+    return next((result for result in reversed(results) if result.outcome != "present"), results[-1])
 
 
 def _report(config_file: Path | None, day: date, production: str, procedure: str | None) -> None:

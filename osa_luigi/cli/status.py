@@ -189,7 +189,8 @@ def _conclusion(seen: Overview) -> str:
     next_ = _at_work(seen.engine) or "no engine works on it: run the night (again) with luigi."
     if seen.was_closed:
         lost = f"the products of {seen.missing} step{'s' * (seen.missing > 1)} were lost since"
-        return f"{night}: was closed at {_utc(seen.was_closed)}, {lost}; {next_}"
+        what = "but is not published" if seen.verdict.is_complete else lost
+        return f"{night}: was closed at {_utc(seen.was_closed)}, {what}; {next_}"
     if seen.closed_otherwise:
         return f"{night}: was closed at {_utc(seen.closed_otherwise)} by other decisions than hold now; {next_}"
     if not seen.production.root.is_dir():

@@ -29,11 +29,19 @@ def build_main(checked: Checked, site: m.Site, procedures: Iterable[Path]) -> m.
         executor=m.Executor(executor["type"], m.LocalExecutor(**executor["local"]), _slurm(checked)),
         ledger=m.Ledger(**values["ledger"]),
         report=m.Report(**values["report"]),
+        publication=_publication(checked, site),
+        retention=m.Retention(**values["retention"]),
         resources=FrozenMapping({step: _resources(need) for step, need in values["resources"].items()}),
         log_level=values["log_level"],
         settings=freeze(values),
         origins=_origins(checked),
     )
+
+
+def _publication(checked: Checked, site: m.Site) -> m.Publication:
+    values = dict(checked.get("publication"))
+    root = _path(checked, ("publication", "root"), values.pop("root") or ".", site.base)
+    return m.Publication(root=root, **{name: freeze(value) for name, value in values.items()})
 
 
 def _resources(need: Mapping[str, Any]) -> m.Resources:

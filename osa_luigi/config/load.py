@@ -11,6 +11,7 @@ from osa_luigi.config.build import build_main, build_procedure, build_site
 from osa_luigi.config.library import choose, procedure_files, read_library
 from osa_luigi.config.model import Configuration, MainConfig, Procedure, used_steps
 from osa_luigi.config.problems import Problems
+from osa_luigi.config.publication_checks import check_publication
 from osa_luigi.config.schema import STEPS
 from osa_luigi.config.validate import Checked, check_main
 from osa_luigi.config.yamlfile import read_yaml
@@ -119,6 +120,7 @@ def _read_main(path: Path, problems: Problems, check_files: bool, to_write: bool
     checked = check_main(document, problems)
     site = build_site(checked)
     checks.check_ledger(checked)
+    check_publication(checked)
     slurm_checks.check_options(checked)
     slurm_checks.check_alternatives(checked)
     config = build_main(checked, site, procedure_files(checked))

@@ -71,6 +71,27 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Publication:
+    """Where products are published: `root` is absolute, templates and links by kind of product, `None` for none."""
+
+    enabled: bool
+    root: Path
+    templates: Mapping[str, str | None]
+    links: Mapping[str, str | None]
+    pro: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """After how many days `osa clean` removes what."""
+
+    scratch_days: int
+    logs_days: int
+    aside_days: int
+    abandoned_days: int
+
+
+@dataclass(frozen=True, slots=True)
 class MainConfig:
     """A site's main file."""
 
@@ -81,6 +102,8 @@ class MainConfig:
     executor: Executor
     ledger: Ledger
     report: Report
+    publication: Publication
+    retention: Retention
     resources: Mapping[str, Resources]
     log_level: str
     settings: FrozenMapping = field(repr=False, default_factory=FrozenMapping)
@@ -293,7 +316,7 @@ class Configuration:
         return f"{self.procedure.name} ({self.procedure.production_id}) at {self.main.site.name}"
 
 
-_ALWAYS = ("run_summary", "drs4_baseline", "charge_calibration", "r0_to_dl1", "dl1ab", "close")
+_ALWAYS = ("run_summary", "drs4_baseline", "charge_calibration", "r0_to_dl1", "dl1ab", "close", "publish")
 
 
 def used_steps(settings: Mapping[str, Mapping[str, object]]) -> list[str]:

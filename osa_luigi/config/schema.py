@@ -6,6 +6,7 @@ docs/configuration.md is made from this file.
 
 from __future__ import annotations
 
+from osa_luigi.config.publication import PUBLICATION
 from osa_luigi.config.rules import OPERATIONAL, SCIENTIFIC, Schema, free, leaf, names, section
 from osa_luigi.config.slurm import slurm_section
 
@@ -29,6 +30,7 @@ _STEP_NEEDS: dict[str, tuple[int, int, str]] = {
     "longterm": (10_000, 120, "the long-term check of the night"),
     "transparency": (10_000, 120, "the cosmic-ray spectra of the night"),
     "close": (3_000, 120, "closing the night"),
+    "publish": (3_000, 240, "publishing the night"),
 }
 
 STEPS = tuple(_STEP_NEEDS)
@@ -60,6 +62,10 @@ def _needs(step: str) -> Schema:
             "cores": leaf(OPERATIONAL, "integer", 1, f"Cores for {what}.", min=1),
         },
     )
+
+
+def _days(default: int, doc: str) -> Schema:
+    return leaf(OPERATIONAL, "integer", default, doc, min=1, unit="days")
 
 
 def _folder(default: str, doc: str, *, nullable: bool = False) -> Schema:
@@ -189,6 +195,19 @@ MAIN: Schema = {
             "after_closing": leaf(
                 OPERATIONAL, "boolean", True, "Make it once a night is closed, as `NightReport.html` beside the marker."
             ),
+        },
+    ),
+    "publication": PUBLICATION,
+    "retention": section(
+        "What `osa clean` removes, and when.",
+        {
+            "scratch_days": _days(
+                7,
+                "Working folders of attempts of which nobody can know whether they ended (those that did go at once).",
+            ),
+            "logs_days": _days(90, "Logs of attempts that are in no archive."),
+            "aside_days": _days(30, "Damaged products that `osa verify` moved aside."),
+            "abandoned_days": _days(90, "Productions that were never closed nor touched (only with `--productions`)."),
         },
     ),
     "resources": section("What a job of each step needs.", {step: _needs(step) for step in STEPS}),

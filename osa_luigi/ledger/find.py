@@ -11,6 +11,7 @@ from osa_luigi.ledger.lineage import DATE, UNIT, Books, Product
 from osa_luigi.ledger.places import holds_run, is_production, productions
 from osa_luigi.products.digest import sha256
 from osa_luigi.products.production import Production
+from osa_luigi.products.published import publications
 
 
 def find_product(
@@ -18,10 +19,11 @@ def find_product(
 ) -> Product:
     """The product that a file is.
 
-    Where it lies in a production, its place says so. Elsewhere (a published link, a copy) its name does, which costs a look into each
-    production of the night, or of the site where neither the file's path nor `night` tells the night. Of those of this name it is the one
-    that is the same file on the disk, or else the one with the same bytes, for which the file is read once. A file that was renamed is
-    looked for by its bytes: all receipts of the night are read, so the night must be known.
+    Where it lies in a production, its place says so; where it was published, the production's record of that does. Elsewhere (a copy, a
+    link) its name does, which costs a look into each production of the night, or of the site where neither the file's path nor `night`
+    tells the night. Of those of this name it is the one that is the same file on the disk, or else the one with the same bytes, for which
+    the file is read once. A file that was renamed is looked for by its bytes: all receipts of the night are read, so the night must be
+    known.
 
     Parameters
     ----------
@@ -48,6 +50,8 @@ def find_product(
         )
     night = night or next((part for part in reversed(file.parts[:-1]) if DATE.fullmatch(part)), "")
     known = productions(running_analysis, night) or productions(running_analysis)
+    if product := _by_record(file, books, known):
+        return product
     named = [product for production in known for product in _of_name(file.name, books, production)]
     product = _same_file(file, named) or _by_bytes(file, named) or (_by_content(file, books, known) if night else None)
     if product or (named and not whole):
@@ -64,6 +68,17 @@ def _by_place(file: Path, books: Books) -> Product | None:
     for folder in file.parents:
         if is_production(folder):
             return books.at(Production(folder), file.relative_to(folder))
+    return None
+
+
+def _by_record(file: Path, books: Books, known: Iterable[Production]) -> Product | None:
+    """The product that was published there, as the production's own record of it says."""
+    for production in known:
+        one = publications(production).get(str(file))
+        making = books.making(production, one.name) if one else None
+        for made in making.outputs if one and making else ():
+            if one and making and (made.role, made.sha256) == (one.role, one.sha256):
+                return Product(making, made)
     return None
 
 

@@ -12,6 +12,7 @@ from osa_luigi.errors import ProductError
 from osa_luigi.products.digest import sha256
 from osa_luigi.products.paperwork import RECEIPTS, Paperwork
 from osa_luigi.products.production import Production
+from osa_luigi.products.published import place_of
 from osa_luigi.products.receipt import Made, Receipt, current_receipt
 
 
@@ -133,6 +134,8 @@ def check_file(production: Production, name: str, generation: int, made: Made, a
             return wrong(Fault.SIZE, f"has {state[1]} bytes, not {made.size}", state)
         found = sha256(there)
     except (FileNotFoundError, NotADirectoryError):
+        if at is None and (published := place_of(production, made)):
+            return check_file(production, name, generation, made, published)
         return wrong(Fault.MISSING, "is not there")
     except OSError as error:
         return wrong(Fault.UNREADABLE, f"cannot be read ({error.strerror or error})")

@@ -10,6 +10,7 @@ from pathlib import Path
 from osa_luigi.errors import ProductError
 from osa_luigi.products.commit import RECEIPT, commit
 from osa_luigi.products.production import Production
+from osa_luigi.products.published import place_of
 from osa_luigi.products.receipt import Presence, Receipt, ReceiptBook, presence
 from osa_luigi.products.scratch import new_scratch
 
@@ -54,7 +55,8 @@ def link_product(source: Production, receipt: Receipt, target: Production, gener
         outputs = []
         for number, made in enumerate(receipt.outputs):
             place = scratch / f"{number}-{made.path.name}"
-            place.hardlink_to(source.root / made.path)
+            own = source.root / made.path
+            place.hardlink_to(own if own.exists() else place_of(source, made) or own)
             outputs.append(replace(made, scratch=place.relative_to(target.root)))
         linked = replace(receipt, generation=generation, outputs=tuple(outputs), linked_from=source.id)
         return presence(target, linked) is not Presence.LOST and commit(target, linked, scratch)

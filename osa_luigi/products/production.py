@@ -9,6 +9,7 @@
     <root>/.osa/configs/     resolved lstchain configurations, by content
     <root>/.osa/engine/      who is working on it (leases)
     <root>/.osa/decisions/   what was decided about it, and why
+    <root>/.osa/published/   what was put where in the site's tree (published.py)
 
 Receipts, attempts and logs of a run and its subruns share one folder, and later its archive. They are read by paperwork.py alone.
 """

@@ -20,6 +20,7 @@ from osa_luigi.errors import ProductError
 from osa_luigi.products.identity import plain
 from osa_luigi.products.paperwork import RECEIPTS, Paperwork, runs_with
 from osa_luigi.products.production import Production
+from osa_luigi.products.published import place_of
 
 FORMAT = 1
 
@@ -139,14 +140,17 @@ def earlier_receipts(production: Production, step: str, unit: str, generation: i
 
 
 def presence(production: Production, receipt: Receipt) -> Presence:
-    """Whether a receipt's files lie where they belong, or still in the scratch folder of a committed move."""
+    """Whether a receipt's files lie where they belong, or still in the scratch folder of a committed move.
+
+    One that was published and lies there counts as well: who needs it at its own place brings it back (recall.py).
+    """
     state = Presence.COMPLETE
     for made in receipt.outputs:
         # The scratch folder first: what is not there any more was moved before we look for it at its place, and what is there
         # has yet to replace a product of an earlier generation, which may well have the same size.
         if _is_there(production.root / made.scratch, made.size):
             state = Presence.UNMOVED
-        elif not _is_there(production.root / made.path, made.size):
+        elif not _is_there(production.root / made.path, made.size) and place_of(production, made) is None:
             return Presence.LOST
     return state
 

@@ -25,8 +25,10 @@ from osa_luigi.process import host
 from osa_luigi.products.commit import commit, finish_move
 from osa_luigi.products.digest import sha256, tables_digest
 from osa_luigi.products.production import Production, write_durably
+from osa_luigi.products.recall import bring_back
 from osa_luigi.products.receipt import Made, Presence, Receipt, current_receipt, presence
 from osa_luigi.products.scratch import claim
+from osa_luigi.runner.adopted import Adopted
 from osa_luigi.runner.forked import Outcome, run_forked
 from osa_luigi.steps.behaviour import behaviour
 from osa_luigi.steps.call import StepCall
@@ -90,6 +92,7 @@ class _Attempt:
     started: datetime
     tool: Outcome | None = None
     checks: Outcome | None = None
+    adopted: Adopted | None = None
 
     @property
     def scratch(self) -> Path:
@@ -127,13 +130,20 @@ class _Attempt:
             "log": str(self.log.relative_to(self.production.root)),
             "pid": os.getpid(),
             "host": host(),
+            **({"adopted": self.adopted.said()} if self.adopted else {}),
         }
 
 
-def attempt(production: Production, call: StepCall) -> Result:
-    """Make a step's products unless they are there; never raises for what can go wrong in a night."""
+def attempt(production: Production, call: StepCall, adopted: Adopted | None = None) -> Result:
+    """Make a step's products unless they are there; never raises for what can go wrong in a night.
+
+    Parameters
+    ----------
+    adopted
+        Files that something else made, to be verified and taken over in the place of running the tool.
+    """
     started = datetime.now(UTC)
-    run = _Attempt(production, call, behaviour(call), _attempt_id(started), 1, started)
+    run = _Attempt(production, call, behaviour(call), _attempt_id(started), 1, started, adopted=adopted)
     try:
         if _present(run):
             return Result(call.name, "present", "", None, {})
@@ -210,7 +220,8 @@ def _live(run: _Attempt) -> str:
     claim(run.scratch)
     run.log.parent.mkdir(parents=True, exist_ok=True)
     _require_inputs(run.call)
-    run.tool = run_forked(_guarded(run, lambda: _execute(run)), run.log, run.work, run.call.needs.time_limit_s)
+    bring = (lambda: _take_over(run)) if run.adopted else (lambda: _execute(run))
+    run.tool = run_forked(_guarded(run, bring), run.log, run.work, run.call.needs.time_limit_s)
     if reason := run.tool.reason(run.call.needs.time_limit_s):
         raise StepError(_why(run, reason))
     run.checks = run_forked(_guarded(run, lambda: _verify(run)), run.log, run.work, VERIFY_LIMIT_S)
@@ -227,7 +238,7 @@ def _live(run: _Attempt) -> str:
 
 def _require_inputs(call: StepCall) -> None:
     needed = [item for item in call.inputs if item.key or call.fake is None]  # a fake reads nothing foreign
-    missing = [item for item in needed if not item.path.exists()]
+    missing = [item for item in needed if not item.path.exists() and not (item.key and bring_back(item.path))]
     if missing:
         ours = all(item.key for item in missing)
         next_ = "Run the night again: it is made again." if ours else "Restore the file, then run again."
@@ -259,6 +270,13 @@ def _execute(run: _Attempt) -> None:
     if command.tool.mend:
         resolve(command.tool.mend)()
     sys.exit(resolve(command.tool.entry)())  # as the installed script does: what it returns is its exit code
+
+
+def _take_over(run: _Attempt) -> None:
+    """In the child: what was made elsewhere lies where the tool would have left it."""
+    assert run.adopted is not None
+    print(f"# {run.call.name}, step key {run.call.key}, adopted {run.started:%F %T} UTC")  # noqa: T201
+    run.adopted.lay({role: run.work / place for role, place in run.step.produced(run.call).items()})
 
 
 def lay_out(command: Command) -> None:

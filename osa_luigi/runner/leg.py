@@ -58,13 +58,13 @@ def sweep_scratch(production: Production) -> int:
     """
     swept = 0
     for scratch in scratches(production):
-        if scratch.alive() is False and not _awaited(production, scratch.name, scratch.folder):
+        if scratch.alive() is False and not awaited(production, scratch.name, scratch.folder):
             shutil.rmtree(scratch.folder, ignore_errors=True)
             swept += 1
     return swept
 
 
-def _awaited(production: Production, name: str, folder: Path) -> bool:
+def awaited(production: Production, name: str, folder: Path) -> bool:
     """Whether files of a committed receipt still lie in a folder; if nobody can tell, they do."""
     step, _, unit = name.partition(".")
     try:

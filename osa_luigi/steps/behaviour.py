@@ -10,4 +10,4 @@ from osa_luigi.steps.step import Step
 
 def behaviour(call: StepCall) -> Step:
     """The step that a call is for."""
-    return step(call.step) if call.fake is None or call.step == "close" else FakeStep()
+    return step(call.step) if call.fake is None or call.step in ("close", "publish") else FakeStep()

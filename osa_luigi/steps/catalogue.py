@@ -18,6 +18,7 @@ from osa_luigi.steps.gain_selection import GainSelection
 from osa_luigi.steps.longterm import Longterm
 from osa_luigi.steps.merge_dl1 import MergeDL1
 from osa_luigi.steps.merge_muons import MergeMuons
+from osa_luigi.steps.publish import Publish
 from osa_luigi.steps.r0_to_dl1 import R0ToDL1
 from osa_luigi.steps.run_datacheck import RunDatacheck
 from osa_luigi.steps.run_plots import RunPlots
@@ -50,6 +51,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
             Longterm(),
             Transparency(),
             Close(),
+            Publish(),
         )
     }
 )

@@ -47,12 +47,15 @@ from osa_luigi.steps.making import NIGHT, Common, make, product_input
 from osa_luigi.steps.merge_dl1 import MergeDL1
 from osa_luigi.steps.merge_muons import MergeMuons
 from osa_luigi.steps.plan import Group, NightPlan, RunPlan
+from osa_luigi.steps.publish import SUMMARY as PUBLISHED
+from osa_luigi.steps.publish import Publish
 from osa_luigi.steps.r0_to_dl1 import R0ToDL1
 from osa_luigi.steps.run_datacheck import RunDatacheck
 from osa_luigi.steps.run_plots import RunPlots
 from osa_luigi.steps.run_summary import RunSummary
 from osa_luigi.steps.software import scientific_software
 from osa_luigi.steps.tailcuts import Tailcuts
+from osa_luigi.steps.targets import table_of
 from osa_luigi.steps.time_calibration import TimeCalibration
 from osa_luigi.steps.transparency import Transparency
 
@@ -473,7 +476,24 @@ class _Planner:
             outputs=[Output("marker", Path(MARKER)), Output("summary", Path(SUMMARY))],
             **self._common_of_night("close"),
         )
-        return self._group("night", (call,))
+        return self._group("night", (call, *self._publish(call)))
+
+    def _publish(self, close: StepCall) -> tuple[StepCall, ...]:
+        """Publication, where the site asks for it; where things go may change at any time, so it is not in the key."""
+        if not self._configuration.main.publication.enabled:
+            return ()
+        table = table_of(self._configuration.main.publication)
+        place = self._production.config(table)
+        self.configs[place] = table
+        call = make(
+            Publish,
+            unit=NIGHT,
+            settings={},
+            inputs=[*close.inputs, Input("publication", str(place), {}), self._product(close, "marker")],
+            outputs=[Output("summary", Path(PUBLISHED))],
+            **self._common_of_night("publish"),
+        )
+        return (call,)
 
     # ---- what all of them need ---------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from osa_luigi.steps.catalogue import STEPS
 
 COMMON: dict[str, Any] = {"software": {"lstchain": "0.12.3"}, "needs": Needs(2000, 1, 3600.0)}
 SUBRUNS = ("Run02008.0000", "Run02008.0001")
-CHAIN = tuple(name for name in STEPS if name != "close")
+CHAIN = tuple(name for name in STEPS if name not in ("close", "publish"))
 
 
 class Paper:

@@ -1,0 +1,105 @@
+"""Where the products of a night go in the site's tree: kinds of product, and the templates of the configuration filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from osa_luigi.config import Publication, thaw
+from osa_luigi.products.production import Production
+from osa_luigi.products.receipt import Made, Receipt
+
+KINDS: Mapping[str, Mapping[str, str]] = {
+    "dl1ab": {"dl1": "dl1"},
+    "merge_dl1": {"dl1": "dl1"},
+    "r0_to_dl1": {"muons": "muons", "interleaved": "interleaved"},
+    "merge_muons": {"muons": "muons"},
+    "datacheck": {"datacheck": "datacheck"},
+    "run_datacheck": {"datacheck": "datacheck"},
+    "run_plots": {"plots": "datacheck"},
+    "dl2": {"dl2": "dl2"},
+    "longterm": {"h5": "longterm", "html": "longterm", "log": "longterm"},
+    "transparency": {"h5": "longterm"},
+    "drs4_baseline": {"pedestal": "drs4_baseline"},
+    "charge_calibration": {"calibration": "charge_calibration"},
+    "time_calibration": {"time_calibration": "time_calibration"},
+    "cat_b": {"cat_b": "cat_b"},
+    "tailcuts": {"tailcuts": "tailcuts"},
+    "close": {"marker": "marker"},
+}
+"""Step → role → kind of product; what is not named here is not published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A product, and where it goes.
+
+    Parameters
+    ----------
+    place
+        Of the published file, absolute.
+    link
+        Of a symbolic link to it; `None` for none.
+    """
+
+    receipt: Receipt
+    made: Made
+    place: Path
+    link: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The site's tree for one production.
+
+    Parameters
+    ----------
+    root
+        Of the tree, absolute.
+    templates, links
+        Kind of product → template, or `None`.
+    pro
+        Templates of folders beside which a link ``pro`` stands.
+    """
+
+    production: Production
+    root: Path
+    templates: Mapping[str, str | None]
+    links: Mapping[str, str | None]
+    pro: tuple[str, ...]
+
+    @classmethod
+    def of(cls, production: Production, table: Mapping[str, Any]) -> Layout:
+        """From the table that `table_of` wrote."""
+        return cls(production, Path(table["root"]), table["templates"], table["links"], tuple(table["pro"]))
+
+    def targets(self, receipt: Receipt) -> Iterator[Target]:
+        """Where the outputs of a receipt go."""
+        for made in receipt.outputs:
+            kind = KINDS.get(receipt.step, {}).get(made.role, "")
+            if place := self._filled(self.templates.get(kind), made.path):
+                yield Target(receipt, made, place, self._filled(self.links.get(kind), made.path))
+
+    def pro_folders(self) -> Iterator[Path]:
+        """Folders of this production beside which a link ``pro`` stands."""
+        for template in self.pro:
+            yield self.root / template.format(**self._night)
+
+    def _filled(self, template: str | None, path: Path) -> Path | None:
+        """A template for a product of this path: its folders are those of cleaning and of noise."""
+        if template is None:
+            return None
+        tailcut, nsb = (*path.parts[:-1], "", "")[:2]
+        return self.root / template.format(**self._night, tailcut=tailcut, nsb=nsb, name=path.name)
+
+    @property
+    def _night(self) -> dict[str, str]:
+        return {"date": self.production.root.parent.name, "production": self.production.id}
+
+
+def table_of(publication: Publication) -> dict[str, Any]:
+    """The configuration of a publication as plain data, for a job to read."""
+    templates, links = thaw(publication.templates), thaw(publication.links)
+    return {"root": str(publication.root), "templates": templates, "links": links, "pro": list(publication.pro)}
