@@ -28,6 +28,7 @@ def build_main(checked: Checked, site: m.Site, procedures: Iterable[Path]) -> m.
         default_procedure=values["default_procedure"],
         executor=m.Executor(executor["type"], m.LocalExecutor(**executor["local"]), _slurm(checked)),
         ledger=m.Ledger(**values["ledger"]),
+        morning=m.Morning(**values["morning"]),
         resources=FrozenMapping({step: _resources(need) for step, need in values["resources"].items()}),
         log_level=values["log_level"],
         settings=freeze(values),
