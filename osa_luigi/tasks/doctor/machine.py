@@ -61,9 +61,17 @@ def limits(configuration: Configuration) -> Iterator[Finding]:
             "processes of other accounts are hidden here (/proc is mounted with hidepid)",
             "The lease takes another operator's living engine for dead: mount /proc without hidepid, or work under one account.",
         )
-    executor = configuration.main.executor
-    if executor.type == "local":
-        yield ok(
-            f"the local executor has {executor.local.total_cores()} cores and {executor.local.total_memory_mb():,} MB "
-            f"({len(os.sched_getaffinity(0))} cores and {memory_share_mb():,} MB are there)"
-        )
+    if configuration.main.executor.type == "local":
+        yield _budget(configuration)
+
+
+def _budget(configuration: Configuration) -> Finding:
+    """What the local executor may use against what this machine gives."""
+    local = configuration.main.executor.local
+    cores, memory_mb = len(os.sched_getaffinity(0)), memory_share_mb()
+    said = (
+        f"the local executor has {local.total_cores()} cores and {local.total_memory_mb():,} MB; "
+        f"this machine gives {cores} and {memory_mb:,}"
+    )
+    fits = local.total_cores() <= cores and local.total_memory_mb() <= memory_mb
+    return ok(said) if fits else warn(said, "Lower executor.local, or run on a larger machine.")
