@@ -7,8 +7,9 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from osa_luigi.batch.slurm.client import SlurmClient
 from osa_luigi.batch.slurm.script import script
@@ -169,10 +170,7 @@ def _record(client: SlurmClient, submitted: int, folder: Path, wait_s: float) ->
     while time.monotonic() - began < wait_s and (ended is None or time.monotonic() - ended < VISIBLE_S):
         if (folder / "record.json").exists():
             told = json.loads((folder / "record.json").read_text())
-            return ok(
-                f"job {submitted} ran on {told['node']} with Python {told['python']} and lstchain {told['lstchain']}, "
-                f"{time.monotonic() - began:.0f} s after its submission"
-            )
+            return _ran(submitted, told, time.monotonic() - began)
         seen = [one for one in client.queue("osa-doctor") if one.job == submitted]
         state = seen[0].state if seen else state
         reason = seen[0].reason if seen else ""
@@ -187,3 +185,16 @@ def _record(client: SlurmClient, submitted: int, folder: Path, wait_s: float) ->
     log = folder / "log"
     said = log.read_text(errors="replace").strip()[-500:] if log.exists() else "it left no output"
     return bad(f"job {submitted} ended {state} without its record: {said}", "Correct executor.slurm.environment.")
+
+
+def _ran(submitted: int, told: Mapping[str, Any], seconds: float) -> Finding:
+    """What a job found on its node; it takes the umask along, unless the site sets another."""
+    umask = os.umask(0)
+    os.umask(umask)
+    said = f"job {submitted} ran on {told['node']} with Python {told['python']} and lstchain {told['lstchain']}, {seconds:.0f} s after its submission"
+    if told["umask"] == umask:
+        return ok(said)
+    return warn(
+        f"{said}; its umask was {told['umask']:04o}, here it is {umask:04o}",
+        "Set it in executor.slurm.environment.prologue.",
+    )
