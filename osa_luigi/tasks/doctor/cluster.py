@@ -191,7 +191,10 @@ def _ran(submitted: int, told: Mapping[str, Any], seconds: float) -> Finding:
     """What a job found on its node; it takes the umask along, unless the site sets another."""
     umask = os.umask(0)
     os.umask(umask)
-    said = f"job {submitted} ran on {told['node']} with Python {told['python']} and lstchain {told['lstchain']}, {seconds:.0f} s after its submission"
+    said = (
+        f"job {submitted} ran on {told['node']} with Python {told['python']} and lstchain {told['lstchain']}, "
+        f"{seconds:.0f} s after its submission"
+    )
     if told["umask"] == umask:
         return ok(said)
     return warn(
