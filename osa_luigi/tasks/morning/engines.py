@@ -163,7 +163,7 @@ class Engines:
             return found
         if self._stopping:
             return replace(found, state=State.STOPPED, why=found.why)
-        why = _failures(self._asked, engine.night.date) or _last_error(engine.log) or f"luigi ended with {code}"
+        why = _failures(self._asked, engine) or _last_error(engine.log) or f"luigi ended with {code}"
         return replace(found, state=State.INCOMPLETE, why=why)
 
 
@@ -192,10 +192,11 @@ def _opened(log: Path) -> IO[bytes]:
         ) from error
 
 
-def _failures(asked: Asked, day: date) -> str:
-    """What failed, by the exit records."""
+def _failures(asked: Asked, engine: _Engine) -> str:
+    """What failed since the engine was started, by the exit records."""
     try:
-        failures = overview(open_session(asked.config, day, asked.production, asked.procedure, to_write=False)).failures
+        session = open_session(asked.config, engine.night.date, asked.production, asked.procedure, to_write=False)
+        failures = [one for one in overview(session).failures if datetime.fromisoformat(one.ended) >= engine.began]
     except (OsaError, OSError) as error:
         return str(error)
     if not failures:
