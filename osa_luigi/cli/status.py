@@ -102,24 +102,26 @@ def status(
 def print_grid(seen: Overview) -> None:
     """Runs × stages, and the conclusion: 100 columns."""
     stages = list(seen.grid.runs[0].stages) if seen.grid.runs else []
-    table = plain_table("Run", "Subruns", "Left out", *stages)
+    tight = "R0G" in stages  # a column more than otherwise
+    table = plain_table("Run", "Out", *stages)
     for line in seen.grid.runs:
         left_out = coloured(str(line.left_out), "yellow") if line.left_out else coloured("-", "")
-        table.add_row(f"{line.run:05d}", str(line.subruns), left_out, *(_cell(line.stages[name]) for name in stages))
+        table.add_row(f"{line.run:05d}", left_out, *(_cell(line.stages[name], tight=tight) for name in stages))
     print_table(table)
     if seen.grid.night:
         click.echo("; ".join(f"{name} {cell}" for name, cell in seen.grid.night.items()))
-    click.echo("made/declared; ✗ failed, … under way")
+    click.echo("made/declared; ✗ failed, … under way; Out: subruns left out by decisions")
     click.echo(_conclusion(seen))
 
 
-def _cell(cell: Cell) -> Text:
+def _cell(cell: Cell, *, tight: bool) -> Text:
+    text = (str(cell).replace(" ", "") if tight else str(cell)) or "-"
     if cell.failed:
-        return coloured(str(cell), STYLES[State.FAILED])
+        return coloured(text, STYLES[State.FAILED])
     if cell.running:
-        return coloured(str(cell), STYLES[State.RUNNING])
+        return coloured(text, STYLES[State.RUNNING])
     done = cell.declared and cell.made == cell.declared
-    return coloured(str(cell) or "-", STYLES[State.COMPLETED] if done else "")
+    return coloured(text, STYLES[State.COMPLETED] if done else "")
 
 
 def print_overview(seen: Overview) -> None:

@@ -16,6 +16,7 @@ READING = (
     ("close", *DATE, "--dry-run"),
     ("decisions", *DATE),
     ("plan", *DATE, "--all"),
+    ("morning", *DATE, "--dry-run"),
     ("logs", "dl1ab", "Run02003.0000", *DATE),
     ("step", "run", "dl1ab", "Run02003.0000", *DATE, "--print"),
 )
