@@ -11,6 +11,7 @@ from osa_luigi.batch.lease import RELEASED, release_lease, take_lease
 from osa_luigi.process import Process
 from osa_luigi.products.decisions import DecisionKind, decide
 from osa_luigi.products.production import write_durably
+from osa_luigi.tasks.morning.engines import command
 from osa_luigi.tasks.morning.look import Asked, Night, State, last_nights, look
 
 LATER = datetime.now(UTC) + timedelta(days=1)
@@ -114,3 +115,10 @@ def test_a_failed_night_is_to_be_done_again(fake_site: FakeSite) -> None:
     run_night(fake_site)
     release_lease(fake_site.production())
     assert stand(fake_site)[0] is State.TO_DO
+
+
+def test_at_midnight_it_is_still_the_same_night(fake_site: FakeSite) -> None:
+    """A night is looked at, and processed, under the date of its evening, whenever that is done."""
+    for now in (datetime(2024, 11, 15, 23, 59, 59, tzinfo=UTC), datetime(2024, 11, 16, 0, 0, 1, tzinfo=UTC)):
+        assert last_nights(now, 0) == [DAY]
+    assert command(Asked(fake_site.config), DAY)[-2:] == ["--date", "2024-11-15"]
