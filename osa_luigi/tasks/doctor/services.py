@@ -17,7 +17,11 @@ ANSWER_S = 5.0
 
 def luigid() -> Iterator[Finding]:
     """Whether luigi's scheduler answers where luigi would look for it."""
-    url = scheduler_url()
+    yield asked(scheduler_url())
+
+
+def asked(url: str) -> Finding:
+    """What a luigid answers."""
     next_ = (
         "Start luigid, or correct default-scheduler-host and -port in luigi.cfg; or run nights with --local-scheduler."
     )
@@ -25,14 +29,13 @@ def luigid() -> Iterator[Finding]:
         with urllib.request.urlopen(f"{url}/api/is_paused", timeout=ANSWER_S) as answer:
             said = json.load(answer)
     except (URLError, OSError, ValueError) as error:
-        yield warn(f"no luigid at {url} ({getattr(error, 'reason', error)})", next_)
-        return
-    if not isinstance(said, dict) or "response" not in said:
-        yield warn(f"what answers at {url} is no luigid", next_)
-    elif said["response"]:
-        yield bad(f"luigid at {url} is paused: it hands out nothing", "Resume it on its web page.")
-    else:
-        yield ok(f"luigid answers at {url}")
+        return warn(f"no luigid at {url} ({getattr(error, 'reason', error)})", next_)
+    paused = said.get("response", {}).get("paused") if isinstance(said, dict) else None
+    if paused is None:
+        return warn(f"what answers at {url} is no luigid", next_)
+    if paused:
+        return bad(f"luigid at {url} is paused: it hands out nothing", "Resume it on its web page.")
+    return ok(f"luigid answers at {url}")
 
 
 def scheduler_url() -> str:

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 from cli_nights import Site, like_anybody
+from daemon import Luigid
 from fresh import Fresh
 from packaging.requirements import Requirement
 
 from osa_luigi.config import load
+from osa_luigi.tasks.doctor import services
 from osa_luigi.tasks.doctor.apart import Apart
 from osa_luigi.tasks.doctor.finding import Finding, Level, ok
 from osa_luigi.tasks.doctor.folders import PREFIX, room, sharing
@@ -149,3 +151,14 @@ def test_a_check_that_hangs_is_given_up_and_tidies_up(fresh: Fresh, tmp_path: Pa
 
 def test_a_check_that_fails_says_so(fresh: Fresh) -> None:
     assert fresh.call(fails) == ["begun", "RuntimeError: broken"]
+
+
+# ---- luigid -----------------------------------------------------------------------------------------------------
+
+
+def test_a_luigid_that_answers_and_one_that_does_not(luigid: Luigid) -> None:
+    assert services.asked(luigid.url) == ok(f"luigid answers at {luigid.url}")
+    luigid.end(signal.SIGTERM)
+    gone = services.asked(luigid.url)
+    assert gone.level is Level.WARN
+    assert gone.what.startswith(f"no luigid at {luigid.url} (")
