@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "plan": ("osa_luigi.cli.plan:plan", "What would run for a night, and why."),
     "status": ("osa_luigi.cli.status:status", "The operator's table of a night."),
     "nights": ("osa_luigi.cli.nights:nights", "The last weeks, a line for each night."),
+    "morning": ("osa_luigi.cli.morning:morning", "Process every night that waits for it."),
+    "doctor": ("osa_luigi.cli.doctor:doctor", "Is this site, and this machine, fit to run nights?"),
     "ledger": ("osa_luigi.cli.ledger:ledger", "The history of nights in SQL: made, brought up to date."),
     "why": ("osa_luigi.cli.why:why", "What a run or a subrun waits for."),
     "close": ("osa_luigi.cli.close:close", "Judge a night, and close it if nothing is missing."),

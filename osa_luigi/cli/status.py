@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from osa_luigi.batch.lease import Engine
 from osa_luigi.cli import options
@@ -15,6 +16,7 @@ from osa_luigi.errors import NightError
 from osa_luigi.night import parse_date
 from osa_luigi.products.production import Production
 from osa_luigi.steps.close import Verdict
+from osa_luigi.tasks.grid import Cell
 from osa_luigi.tasks.overview import Overview, Row, State, overview
 from osa_luigi.tasks.verdict import NightVerdict
 
@@ -66,13 +68,17 @@ SHOWN = 3
 
 @click.command()
 @options.night
+@click.option("--grid", "as_grid", is_flag=True, help="Runs as rows, stages as columns, with counts.")
 @options.as_json
-def status(day: date, production: str, procedure: str | None, config_file: Path | None, as_json: bool) -> None:
+def status(
+    day: date, production: str, procedure: str | None, config_file: Path | None, as_grid: bool, as_json: bool
+) -> None:
     """How a night stands: a row per sequence, what failed and why, where the products lie, and whether it is closed.
 
     \b
     Examples:
         osa status --date 2024-11-15
+        osa status --date 2024-11-15 --grid
         osa status --date 20241115 --production tight --json | jq .failures
 
     \b
@@ -84,10 +90,37 @@ def status(day: date, production: str, procedure: str | None, config_file: Path 
     seen = overview(session)
     if as_json:
         options.print_json(seen.as_json())
+    elif as_grid:
+        print_grid(seen)
     else:
         print_overview(seen)
     if not seen.closed:
         raise click.exceptions.Exit(1)
+
+
+def print_grid(seen: Overview) -> None:
+    """Runs × stages, and the conclusion: 100 columns."""
+    stages = list(seen.grid.runs[0].stages) if seen.grid.runs else []
+    tight = "R0G" in stages  # a column more than otherwise
+    table = plain_table("Run", "Out", *stages)
+    for line in seen.grid.runs:
+        left_out = coloured(str(line.left_out), "yellow") if line.left_out else coloured("-", "")
+        table.add_row(f"{line.run:05d}", left_out, *(_cell(line.stages[name], tight=tight) for name in stages))
+    print_table(table)
+    if seen.grid.night:
+        click.echo("; ".join(f"{name} {cell}" for name, cell in seen.grid.night.items()))
+    click.echo("made/declared; ✗ failed, … under way; Out: subruns left out by decisions")
+    click.echo(_conclusion(seen))
+
+
+def _cell(cell: Cell, *, tight: bool) -> Text:
+    text = (str(cell).replace(" ", "") if tight else str(cell)) or "-"
+    if cell.failed:
+        return coloured(text, STYLES[State.FAILED])
+    if cell.running:
+        return coloured(text, STYLES[State.RUNNING])
+    done = cell.declared and cell.made == cell.declared
+    return coloured(text, STYLES[State.COMPLETED] if done else "")
 
 
 def print_overview(seen: Overview) -> None:

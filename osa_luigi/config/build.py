@@ -31,6 +31,7 @@ def build_main(checked: Checked, site: m.Site, procedures: Iterable[Path]) -> m.
         report=m.Report(**values["report"]),
         publication=_publication(checked, site),
         retention=m.Retention(**values["retention"]),
+        morning=m.Morning(**values["morning"]),
         resources=FrozenMapping({step: _resources(need) for step, need in values["resources"].items()}),
         log_level=values["log_level"],
         settings=freeze(values),

@@ -35,6 +35,7 @@ class Paths:
     pedestal_ids: Path | None
     running_analysis: Path
     numba_cache: Path
+    logs: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,15 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Morning:
+    """What ``osa morning`` starts; `settle_minutes` without a change in its raw folder, and a night has arrived."""
+
+    look_back_days: int
+    settle_minutes: float
+    parallel: int
+
+
+@dataclass(frozen=True, slots=True)
 class MainConfig:
     """A site's main file."""
 
@@ -104,6 +114,7 @@ class MainConfig:
     report: Report
     publication: Publication
     retention: Retention
+    morning: Morning
     resources: Mapping[str, Resources]
     log_level: str
     settings: FrozenMapping = field(repr=False, default_factory=FrozenMapping)

@@ -93,6 +93,27 @@ _PATHS: Schema = {
     ),
     "running_analysis": _folder("running_analysis", "Productions are made here, by date and production id."),
     "numba_cache": _folder("cache/numba", "Compiled functions shared by all jobs, so that they start warm."),
+    "logs": _folder("log/osa", "What the nights print that `osa morning` starts, by date."),
+}
+
+_MORNING: Schema = {
+    "look_back_days": leaf(
+        OPERATIONAL,
+        "integer",
+        7,
+        "Nights that are looked at: the current one, and so many days before.",
+        min=0,
+        unit="days",
+    ),
+    "settle_minutes": leaf(
+        OPERATIONAL,
+        "number",
+        20,
+        "A night whose raw folder changed within this time is still arriving, and is left to the next time.",
+        min=0,
+        unit="minutes",
+    ),
+    "parallel": leaf(OPERATIONAL, "integer", 1, "Nights that run at a time, at most.", min=1),
 }
 
 MAIN: Schema = {
@@ -210,6 +231,7 @@ MAIN: Schema = {
             "abandoned_days": _days(90, "Productions that were never closed nor touched (only with `--productions`)."),
         },
     ),
+    "morning": section("What `osa morning` starts.", _MORNING),
     "resources": section("What a job of each step needs.", {step: _needs(step) for step in STEPS}),
     "log_level": leaf(OPERATIONAL, "string", "INFO", "How much is logged.", allowed=LOG_LEVELS),
 }

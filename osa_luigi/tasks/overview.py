@@ -23,6 +23,7 @@ from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Receipt
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.standing import decided_since
+from osa_luigi.tasks.grid import Grid, grid
 from osa_luigi.tasks.live import live_attempts
 from osa_luigi.tasks.outlook import REFUSED, Outlook, outlooks
 from osa_luigi.tasks.session import Session
@@ -154,6 +155,7 @@ class Overview:
     missing: int
     verdict: NightVerdict
     decisions: tuple[Decision, ...]
+    grid: Grid
 
     def as_json(self) -> dict[str, Any]:
         """For a program to read."""
@@ -169,6 +171,7 @@ class Overview:
             "steps": self.steps,
             "missing": self.missing,
             "engine": asdict(self.engine) if self.engine else None,
+            "grid": asdict(self.grid),
             "sequences": [asdict(row) for row in self.rows],
             "failures": [asdict(failure) for failure in self.failures],
             "products": [plain(asdict(place)) for place in self.places],
@@ -235,6 +238,7 @@ class _Looking:
             missing=self._missing,
             verdict=judge(self._session, self._outlooks, reasons),
             decisions=in_order(plan.decided),
+            grid=grid(plan, self._outlooks, self._has_failed, self._is_worked_on),
         )
 
     @cached_property
@@ -327,6 +331,12 @@ class _Looking:
             return None
         last = attempts[-1]
         return last if last["outcome"] == "failed" and last["key"] == item.call.key else None
+
+    def _has_failed(self, item: Outlook) -> bool:
+        return self._failure(item) is not None
+
+    def _is_worked_on(self, item: Outlook) -> bool:
+        return bool(self._working(item))
 
     def _failures(self, items: Iterable[Outlook]) -> Iterator[Failure]:
         for item in items:

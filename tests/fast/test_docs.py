@@ -12,6 +12,7 @@ import click
 import pytest
 from luigi.cmdline_parser import CmdlineParser
 
+import osa_luigi.tasks.graph  # noqa: F401 (registers what luigi's command lines name)
 from osa_luigi import errors
 from osa_luigi.cli.app import app
 

@@ -7,6 +7,7 @@ there is no such job.
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import signal
 import subprocess
@@ -251,6 +252,38 @@ class SlurmClient:
             return " is UP" in self._ask("scontrol", "ping").output
         except SlurmAway:
             return False
+
+    def partitions(self) -> frozenset[str]:
+        """The names of all partitions.
+
+        Raises
+        ------
+        SlurmAway
+            No usable answer.
+        """
+        return frozenset(self._good("sinfo", "-h", "-a", "-o", "%R").output.split())
+
+    def nodes(self) -> frozenset[str]:
+        """The names of the machines that run jobs.
+
+        Raises
+        ------
+        SlurmAway
+            No usable answer.
+        """
+        return frozenset(self._good("sinfo", "-h", "-a", "-N", "-o", "%N").output.split())
+
+    def accounts(self) -> frozenset[str]:
+        """The accounts that this user may charge; empty where the accounting knows none.
+
+        Raises
+        ------
+        SlurmAway
+            No usable answer, or no accounting.
+        """
+        user = f"user={getpass.getuser()}"
+        answer = self._good("sacctmgr", "-n", "-P", "-r", "show", "associations", user, "format=account")
+        return frozenset(answer.output.split())
 
     def _queue(self, *options: str) -> list[Sighting]:
         layout = ",".join(f"{field}:0{MARK}" for field in QUEUE_FIELDS)

@@ -85,7 +85,7 @@ def _minutes(seconds: float) -> int:
     return max(1, math.ceil(seconds / 60))
 
 
-def script(folder: Path, environment: SlurmEnvironment, binds: Sequence[Path] = ()) -> str:
+def script(folder: Path, environment: SlurmEnvironment, binds: Sequence[Path] = (), element: Sequence[str] = ()) -> str:
     """The batch script.
 
     Parameters
@@ -94,6 +94,8 @@ def script(folder: Path, environment: SlurmEnvironment, binds: Sequence[Path] = 
         The array's.
     binds
         Folders that an image must see: products, raw data, the cache.
+    element
+        What Python is to run, instead of the element of an array.
 
     Raises
     ------
@@ -108,14 +110,17 @@ def script(folder: Path, environment: SlurmEnvironment, binds: Sequence[Path] = 
         f'for name in $(compgen -e); do case $name in {"|".join(KEPT)}) ;; *) unset "$name" ;; esac; done',
         f"export PATH={PATH} LANG=C.UTF-8",
         *environment.prologue,
-        *_start(folder, environment, binds),
+        *_start(folder, environment, binds, element or _element(folder)),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _start(folder: Path, environment: SlurmEnvironment, binds: Sequence[Path]) -> list[str]:
+def _element(folder: Path) -> list[str]:
+    return ["-P", "-m", "osa_luigi.batch.slurm.element", str(folder)]
+
+
+def _start(folder: Path, environment: SlurmEnvironment, binds: Sequence[Path], element: Sequence[str]) -> list[str]:
     """What runs the element. It takes the script's place, so that it gets the script's signals."""
-    element = ["-P", "-m", "osa_luigi.batch.slurm.element", str(folder)]
     if environment.archive:
         lines = unpacking(environment.archive, environment.local_folder)
         return [*lines, f'exec "$environment/bin/python" {shlex.join(element)}']

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -184,3 +184,30 @@ def test_to_cancel_what_is_over_is_no_error(commands: Commands, words: str, erro
 def test_a_name_that_slurm_cannot_look_for(commands: Commands, name: str) -> None:
     with pytest.raises(ExecutorError, match="give jobs names without commas"):
         commands.client().find(name)
+
+
+def test_jobs_of_before_midnight_are_still_looked_for(commands: Commands) -> None:
+    """sacct by itself begins today at 0:00: what was submitted yesterday would not be there."""
+    commands.say("squeue", "exit 0")
+    commands.say("sacct", f'echo "$@" >> {commands.folder}/words')
+    assert commands.client().find("osa.20241115.v1.1") == []
+    commands.client().accounting([7], datetime.now(UTC) - timedelta(days=14))
+    for line, days in zip((commands.folder / "words").read_text().splitlines(), (30, 14), strict=True):
+        words = line.split()
+        begin = datetime.fromisoformat(words[words.index("-S") + 1]).astimezone()
+        assert abs(datetime.now(UTC) - begin - timedelta(days=days)) < timedelta(
+            hours=2
+        )  # summer time may begin between
+        assert words[words.index("-E") + 1] == "now"
+
+
+def test_what_the_cluster_has(commands: Commands) -> None:
+    commands.say("sinfo", 'case "$*" in *%N*) echo node1; echo node1; echo node2 ;; *) echo short; echo long ;; esac')
+    commands.say("sacctmgr", "echo lst; echo cta; echo lst")
+    client = commands.client()
+    assert client.partitions() == {"short", "long"}
+    assert client.nodes() == {"node1", "node2"}
+    assert client.accounts() == {"lst", "cta"}
+    commands.say("sinfo", "echo slurm_load_partitions: Unable to contact slurm controller >&2", "exit 1")
+    with pytest.raises(SlurmAway):
+        client.partitions()

@@ -17,6 +17,7 @@ READING = (
     ("decisions", *DATE),
     ("report", *DATE),
     ("plan", *DATE, "--all"),
+    ("morning", *DATE, "--dry-run"),
     ("logs", "dl1ab", "Run02003.0000", *DATE),
     ("step", "run", "dl1ab", "Run02003.0000", *DATE, "--print"),
 )

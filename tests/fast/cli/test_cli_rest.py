@@ -271,6 +271,8 @@ def test_json_is_json_for_every_command_that_has_it(site: Site) -> None:
         "telescope",
         "provenance",
         "verify",
+        "morning",
+        "doctor",
         "ledger",
         "nights",
         "report",

@@ -83,7 +83,7 @@ def test_empty_sections_mean_defaults(site: SiteOnDisk) -> None:
             "procedures:",
             "zzz: 1\nprocedures:",
             "main.yaml:4:1: zzz: unknown key (known here: site, procedures, default_procedure, executor, ledger, report, publication, "
-            "retention, resources, log_level)",
+            "retention, morning, resources, log_level)",
         ),
         ("  name: test\n", "", "main.yaml:1:1: site.name: is missing: The site's name in reports."),
         ("  base: data\n", "", "main.yaml:1:1: site.base: is missing: Root of the site's data tree."),
