@@ -160,8 +160,9 @@ def time_limit(folder: Path, outcome: Outcome, chance: random.Random, runs: int)
     """A step takes longer than it may; the next time it may take longer."""
     for _ in range(runs):
         with a_cluster() as cluster:
-            step = {"dl2": {"time_limit_minutes": 0.02}}
-            night = Night(cluster, folder / f"night{outcome.nights}", outcome, SIZE, None, step, duration_s=SLOW_S)
+            # An attempt is looked at each second: it is over its time at 2 s, and within what it may take then at 2.5 s.
+            step = {"dl2": {"time_limit_minutes": 0.025}}
+            night = Night(cluster, folder / f"night{outcome.nights}", outcome, SIZE, None, step, duration_s=2.5)
             night.finish()
             _expect_retry(night, "time")
             outcome.runs += 1
