@@ -10,6 +10,7 @@ from pathlib import Path
 
 from osa_luigi.errors import ProductError
 from osa_luigi.products.digest import sha256
+from osa_luigi.products.names import REPORT
 from osa_luigi.products.paperwork import RECEIPTS, Paperwork
 from osa_luigi.products.production import Production
 from osa_luigi.products.published import place_of
@@ -158,11 +159,12 @@ def file_state(path: Path) -> tuple[int, ...]:
 
 
 def product_files(production: Production) -> Iterator[Path]:
-    """All files in a production's folder but the engine's own, relative to it."""
+    """All files in a production's folder but the engine's own and its report, relative to it."""
     for folder, folders, files in os.walk(production.root):
         if Path(folder) == production.root:
             folders[:] = [name for name in folders if name != production.state.name]
-        yield from (Path(folder, name).relative_to(production.root) for name in files)
+        here = (Path(folder, name).relative_to(production.root) for name in files)
+        yield from (path for path in here if path != Path(REPORT))
 
 
 def sharing(production: Production, finding: Finding) -> list[Production]:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 TELESCOPE = "LST-1"
 
+REPORT = "NightReport.html"
+"""The night's report, beside the marker of the closed night: a page for people, made again at any time, with no receipt."""
+
 
 def run_label(run: int) -> str:
     """``Run02008``."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from osa_luigi.config import Publication, thaw
+from osa_luigi.products.identity import plain
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Made, Receipt
+
+if TYPE_CHECKING:  # a job needs nothing of what reads the configuration
+    from osa_luigi.config import Publication
 
 KINDS: Mapping[str, Mapping[str, str]] = {
     "dl1ab": {"dl1": "dl1"},
@@ -101,5 +104,5 @@ class Layout:
 
 def table_of(publication: Publication) -> dict[str, Any]:
     """The configuration of a publication as plain data, for a job to read."""
-    templates, links = thaw(publication.templates), thaw(publication.links)
+    templates, links = plain(publication.templates), plain(publication.links)
     return {"root": str(publication.root), "templates": templates, "links": links, "pro": list(publication.pro)}

@@ -16,9 +16,9 @@ from osa_luigi.ledger.report.curve import curve
 from osa_luigi.ledger.report.model import NightReport
 from osa_luigi.ledger.report.timeline import BINS, timeline
 from osa_luigi.ledger.report.use import duration, gigabytes
+from osa_luigi.products.names import REPORT
 
-PAGE = "NightReport.html"
-"""Its name beside the marker of the closed night."""
+PAGE = REPORT
 
 VERDICTS = {
     "COMPLETE": ("good", "complete"),
