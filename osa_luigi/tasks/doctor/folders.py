@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -66,6 +67,7 @@ def _read(name: str, path: Path) -> Finding:
 def links(configuration: Configuration) -> Iterator[Finding]:
     """A real hard link and a real rename, and a clock that agrees with the file system's."""
     paths = configuration.main.site.paths
+    yield from publication(configuration)
     for name in WRITTEN:
         root = nearest_existing(getattr(paths, name))
         if not os.access(root, os.W_OK | os.X_OK):
@@ -80,6 +82,29 @@ def links(configuration: Configuration) -> Iterator[Finding]:
         except OSError as error:
             yield bad(
                 f"site.paths.{name}: {root}: nothing can be written ({error.strerror})", "Look at quota and rights."
+            )
+
+
+def publication(configuration: Configuration) -> Iterator[Finding]:
+    """Whether products get a second name in the published tree, or must be copied there."""
+    root = configuration.main.publication.root
+    if not configuration.main.publication.enabled:
+        return
+    products, published = nearest_existing(configuration.main.site.paths.running_analysis), nearest_existing(root)
+    try:
+        with _try_folder(products) as here, _try_folder(published) as there:
+            (here / "product").write_text("x")
+            (there / "product").hardlink_to(here / "product")
+        yield ok(f"publication.root: {root}: products are linked there")
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            yield warn(
+                f"publication.root: {root} is on another file system than the products: they are copied there, and compared",
+                "It takes their room a second time. Choose a root beside running_analysis if that is too much.",
+            )
+        else:
+            yield bad(
+                f"publication.root: {root}: nothing can be linked there ({error.strerror})", "Look at quota and rights."
             )
 
 

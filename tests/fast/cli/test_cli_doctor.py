@@ -8,6 +8,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from osa_luigi.config import load
 from osa_luigi.tasks.doctor import services
 from osa_luigi.tasks.doctor.apart import Apart
 from osa_luigi.tasks.doctor.finding import Finding, Level, ok
-from osa_luigi.tasks.doctor.folders import PREFIX, room, sharing
+from osa_luigi.tasks.doctor.folders import PREFIX, publication, room, sharing
 from osa_luigi.tasks.doctor.machine import _package
 
 
@@ -162,3 +163,21 @@ def test_a_luigid_that_answers_and_one_that_does_not(luigid: Luigid) -> None:
     gone = services.asked(luigid.url)
     assert gone.level is Level.WARN
     assert gone.what.startswith(f"no luigid at {luigid.url} (")
+
+
+def test_whether_products_are_linked_or_copied_into_the_published_tree(site: Site, tmp_path: Path) -> None:
+    configuration = load(site.config)
+    assert not list(publication(configuration))  # nothing is to be published
+
+    def said(root: Path) -> Finding:
+        asked = replace(configuration.main.publication, enabled=True, root=root)
+        [found] = publication(replace(configuration, main=replace(configuration.main, publication=asked)))
+        return found
+
+    assert said(site.base).level is Level.OK
+    assert said(tmp_path / "not" / "made").level is Level.OK
+    assert said(Path("/proc/no")).level is Level.BAD
+    other = Path("/dev/shm")
+    if other.is_dir() and other.stat().st_dev != site.base.stat().st_dev:
+        assert "copied" in said(other).what
+    assert not list(other.glob(f"{PREFIX}*"))
