@@ -5,12 +5,19 @@ processes run them: ``pytest -n 2``, as ``make test`` does.
 from __future__ import annotations
 
 import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 TESTS = Path(__file__).parent
+
+# A shell starts what runs in its background with Ctrl-C ignored, and all processes inherit that: tests stop engines by it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 FIRST = ("fast/tasks", "fast/telescope", "fast/cli", "fast/runner")
 """What takes longest comes first, so that all processes end at about the same time; the chain, with the fast tests done, last."""
 

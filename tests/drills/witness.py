@@ -11,6 +11,7 @@ from zipfile import ZipFile
 
 import psutil
 
+from osa_luigi.products.names import REPORT
 from osa_luigi.products.paperwork import ATTEMPTS, KINDS, LOGS, RECEIPTS, Paperwork, runs_with
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Receipt, current_receipt
@@ -147,7 +148,8 @@ def _files(production: Production) -> Iterator[Path]:
     for folder, folders, files in os.walk(production.root):
         if ENGINE_STATE in folders:
             folders.remove(ENGINE_STATE)
-        yield from (Path(folder, name).relative_to(production.root) for name in files)
+        here = (Path(folder, name).relative_to(production.root) for name in files)
+        yield from (path for path in here if str(path) != REPORT)  # a page for people, of which there is no receipt
 
 
 def _left(production: Production) -> list[str]:
