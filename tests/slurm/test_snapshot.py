@@ -15,7 +15,7 @@ from osa_luigi.batch.slurm.snapshot import SharedSnapshot
 from tests.cluster import Cluster
 
 AT_MOST = 8
-"""Of four engines that look a hundred times each, for 2 s at an interval of 0.5 s: one that waited long for another's look may ask once more."""
+"""Of four engines that look a hundred times each, for 2 s at an interval of 0.5 s: who waited long for another's look may ask again."""
 
 ENGINE = """
 import sys, time
