@@ -28,7 +28,7 @@ from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Receipt, ReceiptBook, current_receipt
 from osa_luigi.steps.charge_calibration import ChargeCalibration
 from osa_luigi.steps.making import run_of
-from osa_luigi.steps.planner import production_of
+from osa_luigi.steps.materials import production_of
 
 CHARGES = ChargeCalibration.name
 
