@@ -15,38 +15,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from osa_luigi.tasks.graph import (
-        CalibrationTask,
-        CloseTask,
-        DatacheckTask,
-        Dl2Task,
-        LongtermTask,
-        MergeTask,
-        NightTask,
-        PlotsTask,
-        ReconstructionTask,
-        RunCalibrationTask,
-        RunSummaryTask,
-    )
-
-__all__ = [
-    "CalibrationTask",
-    "CloseTask",
-    "DatacheckTask",
-    "Dl2Task",
-    "LongtermTask",
-    "MergeTask",
-    "NightTask",
-    "PlotsTask",
-    "ReconstructionTask",
-    "RunCalibrationTask",
-    "RunSummaryTask",
-]
+    from osa_luigi.tasks.graph import *  # noqa: F403
 
 
 def __getattr__(name: str) -> Any:
     """The tasks, when somebody asks for one."""
-    if name not in __all__:
+    if not name.endswith("Task"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from osa_luigi.tasks import graph
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from zipfile import BadZipFile, ZipFile
 
 from osa_luigi.errors import ProductError
@@ -77,6 +78,7 @@ class Archive:
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
+        self._file.hold()
         try:
             yield
         except _DAMAGED as error:
@@ -92,7 +94,8 @@ class Archive:
 class _Positioned(io.RawIOBase):
     """A file that is opened when it is read, at a position which is this object's own.
 
-    Processes that were forked share the place in an open file, and would move it for each other.
+    Processes that were forked share the place in an open file, and would move it for each other. Threads share this object: it stays
+    open as long as one of them reads.
     """
 
     def __init__(self, path: Path) -> None:
@@ -100,6 +103,8 @@ class _Positioned(io.RawIOBase):
         self._size = path.stat().st_size
         self._descriptor: int | None = None
         self._at = 0
+        self._readers = 0
+        self._lock = Lock()
 
     def readable(self) -> bool:
         return True
@@ -118,18 +123,26 @@ class _Positioned(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        if self._descriptor is None:
-            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        with self._lock:
+            if self._descriptor is None:
+                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         block = os.pread(self._descriptor, len(buffer), self._at)
         buffer[: len(block)] = block
         self._at += len(block)
         return len(block)
 
+    def hold(self) -> None:
+        """Somebody begins to read."""
+        with self._lock:
+            self._readers += 1
+
     def release(self) -> None:
-        """Close the file; the next reading opens it again."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-        self._descriptor = None
+        """Somebody has read. After the last one the file is closed; the next reading opens it again."""
+        with self._lock:
+            self._readers -= 1
+            if not self._readers and self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
 
 
 @lru_cache(maxsize=_KEPT_OPEN)

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -18,8 +19,10 @@ from sqlalchemy import select
 from osa_luigi.batch.slurm.records import Record, write_record
 from osa_luigi.cli.placeholder import PlaceholderNight
 from osa_luigi.config import MainConfig, load_main
+from osa_luigi.ledger import update as updating
 from osa_luigi.ledger.database import address, open_engine
 from osa_luigi.ledger.models import CONTENT
+from osa_luigi.ledger.update import update_ledger
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Made, Receipt
 
@@ -183,3 +186,18 @@ def _tables(main: MainConfig) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
             rows = connection.execute(select(*columns)).all()
             keys = [columns.keys().index(column.name) for column in table.__table__.primary_key]
             yield table.__tablename__, sorted(map(tuple, rows), key=itemgetter(*keys))
+
+
+def killed_in_update(site: LedgerSite, after: int) -> None:
+    """An update that is killed between two statements of a production's transaction."""
+    real, count = updating.insert, 0
+
+    def counting(table: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count > after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(table)
+
+    updating.insert = counting  # type: ignore[assignment]
+    update_ledger(site.main, again=True)

@@ -1,21 +1,18 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from ledger_nights import DAY, LedgerSite, dump, questions, write_record_of
+from ledger_nights import DAY, LedgerSite, dump, killed_in_update, questions, write_record_of
 from servers import PASSWORD, Server
 from sqlalchemy import text
 
 from osa_luigi.errors import LedgerError
-from osa_luigi.ledger import update as updating
 from osa_luigi.ledger.database import address, open_engine
 from osa_luigi.ledger.history import contents, last_nights
 from osa_luigi.ledger.models import Base
@@ -108,23 +105,9 @@ def test_several_make_the_tables_at_once(server: Server, tmp_path: Path) -> None
     assert len(dump(site.main)["nights"]) == 1
 
 
-def _killed(site: LedgerSite, after: int) -> None:
-    real, count = updating.insert, 0
-
-    def counting(table: Any) -> Any:
-        nonlocal count
-        count += 1
-        if count > after:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(table)
-
-    updating.insert = counting  # type: ignore[assignment]
-    update_ledger(site.main, again=True)
-
-
 def test_killed_in_the_middle_of_an_update(site: LedgerSite) -> None:
     before = dump(site.main)
-    process = multiprocessing.get_context("fork").Process(target=_killed, args=(site, 4))
+    process = multiprocessing.get_context("fork").Process(target=killed_in_update, args=(site, 4))
     process.start()
     process.join(100)
     assert process.exitcode == -signal.SIGKILL

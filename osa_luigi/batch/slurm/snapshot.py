@@ -152,14 +152,15 @@ class SharedSnapshot:
 
 def _wait_for(lock: int) -> float:
     """Take a lock, or go on without it after a while. How long that took; unit: s."""
-    waited_s = 0.0
-    while waited_s < LOCK_S:
+    began, waited_s = _uptime(), 0.0
+    for turn in range(round(LOCK_S / _LOCK_POLL_S)):
+        # By the clock: sleeps take longer on a busy host, and a moment told too early would be taken for an old one.
+        waited_s = _uptime() - began if turn else 0.0
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
         except BlockingIOError:
             time.sleep(_LOCK_POLL_S)
-            waited_s += _LOCK_POLL_S
     return waited_s
 
 

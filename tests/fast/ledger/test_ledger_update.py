@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 from datetime import date
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from ledger_nights import DAY, RUN, LedgerSite, decide, dump, write_record_of
+from ledger_nights import DAY, RUN, LedgerSite, decide, dump, killed_in_update, write_record_of
 
 from osa_luigi.errors import LedgerError, NightError
 from osa_luigi.ledger import update as updating
@@ -261,21 +260,6 @@ def test_other_programs_folders_are_no_productions(site: LedgerSite) -> None:
     assert update_ledger(site.main).read == [(DAY, "v1")]
 
 
-def _killed(site: LedgerSite, after: int) -> None:
-    """An update that is killed between two statements of a production's transaction."""
-    real, count = updating.insert, 0
-
-    def counting(table: Any) -> Any:
-        nonlocal count
-        count += 1
-        if count > after:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(table)
-
-    updating.insert = counting  # type: ignore[assignment]
-    update_ledger(site.main, again=True)
-
-
 @pytest.mark.parametrize("after", [1, 5, 9, 13])
 def test_killed_in_the_middle_of_an_update(site: LedgerSite, after: int) -> None:
     site.night(NEXT)
@@ -283,7 +267,7 @@ def test_killed_in_the_middle_of_an_update(site: LedgerSite, after: int) -> None
     before = dump(site.main)
     for day in (DAY, NEXT):
         write_record_of(site.production(day), "dl2", "Run02003", "failed", id_="z")
-    process = multiprocessing.get_context("fork").Process(target=_killed, args=(site, after))
+    process = multiprocessing.get_context("fork").Process(target=killed_in_update, args=(site, after))
     process.start()
     process.join(60)
     assert process.exitcode == -signal.SIGKILL

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -255,6 +258,25 @@ def test_a_member_that_is_damaged_is_named(books: Books) -> None:
     reading.open_archive.cache_clear()
     with pytest.raises(ProductError, match="is damaged"):
         current_receipt(books.production, "step1", UNIT)
+
+
+def test_threads_read_one_archive_together(books: Books) -> None:
+    """As `osa verify` does: the last reader closes the file, and not the first."""
+    for number in range(8):  # more than a buffer holds
+        books._write(LOGS, f"step1.{UNIT}.{number}.log", random.Random(number).randbytes(30_000))
+    books.archive()
+    (held,) = archives(books.production, RUN)
+    expected = {f"{kind}/{name}": content for (kind, name), content in books.written.items()}
+    real = os.pread
+
+    def slowly(*arguments: int) -> bytes:
+        time.sleep(0.0005)
+        return real(*arguments)
+
+    with ThreadPoolExecutor(8) as readers, mock.patch.object(os, "pread", slowly):
+        asked = sorted(expected) * 20
+        assert list(readers.map(held.read, asked)) == [expected[member] for member in asked]
+    assert not [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink() and link.readlink() == held.path]
 
 
 def test_a_book_that_was_opened_before_finds_what_was_archived_since(books: Books) -> None:

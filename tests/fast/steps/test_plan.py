@@ -16,7 +16,7 @@ from osa_luigi.config.schema import PROCEDURE
 from osa_luigi.errors import ConfigurationError, NightError
 from osa_luigi.night import compact
 from osa_luigi.products.identity import digest
-from osa_luigi.steps import planner
+from osa_luigi.steps import materials
 from osa_luigi.steps.plan import NightPlan
 from osa_luigi.steps.raw import check_raw
 
@@ -515,7 +515,7 @@ def test_a_raw_file_of_another_size_is_another_subrun(site: FakeSite) -> None:
 
 def test_keys_are_what_they_were(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another key makes every product of every site anew: whoever changes these does it knowingly."""
-    monkeypatch.setattr(planner, "scientific_software", lambda: {"lstchain": "0.12.3", "ctapipe": "0.25.1"})
+    monkeypatch.setattr(materials, "scientific_software", lambda: {"lstchain": "0.12.3", "ctapipe": "0.25.1"})
     assert digest(keys(plan_of(site))) == "ebd5d7fbcd5a35b47f75dc838b024aba1d07b38189c850a1e1d2bc9a80ae36cb"
     site.set("real", **EVERYTHING)
     everything = keys(plan_of(site))
