@@ -58,7 +58,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", choices=TOOLS, help="this tool, whatever --tool says")
     parser.add_argument("--beyond", action="store_true", help="peers at sizes that they are not known to manage, too")
     parser.add_argument("--slots", type=int, default=256, help=f"jobs at a time, on {NODES} virtual nodes")
-    parser.add_argument("--seconds", type=float, default=20, help="that a job sleeps")
+    parser.add_argument("--seconds", type=float, default=20, help="that the work of a subrun takes")
+    parser.add_argument("--subruns-per-job", type=int, default=1, help="of osa_luigi; the peers have a job for each")
     parser.add_argument("--poll", type=float, default=5, help="seconds between two looks at SLURM")
     parser.add_argument("--limit", type=float, default=60, help="minutes after which a measurement is ended")
     parser.add_argument("--again", action="store_true", help="measure what the results file has, too")
@@ -78,20 +79,21 @@ def sizes(tool: Tool, tasks: Sequence[int], *, beyond: bool) -> list[int]:
 
 
 def _known_or_new(results: Results, tool: Tool, tasks: int, asked: argparse.Namespace) -> dict[str, Any]:
-    conditions = {"slots": asked.slots, "seconds": asked.seconds, "poll_s": asked.poll}
+    together = asked.subruns_per_job if tool.joins else 1
+    conditions = {"slots": asked.slots, "seconds": asked.seconds, "poll_s": asked.poll, "subruns_per_job": together}
     known = results.find(tool.name, tasks, conditions)
     if known is not None and known["finished"] and not asked.again:
         return known
     print(f"{tool.name}, {tasks} tasks ...", file=sys.stderr)
-    new = run(tool, tasks, asked)
+    new = run(tool, tasks, asked, together)
     results.add(new)
     return new
 
 
-def run(tool: Tool, tasks: int, asked: argparse.Namespace) -> dict[str, Any]:
+def run(tool: Tool, tasks: int, asked: argparse.Namespace, subruns_per_job: int = 1) -> dict[str, Any]:
     """Measure one tool at one size, in a folder of its own."""
     folder = Path(tempfile.mkdtemp(prefix="osa-bench-"))
-    work = Work(tasks, asked.seconds, asked.slots, asked.poll, folder)
+    work = Work(tasks, asked.seconds, asked.slots, asked.poll, folder, subruns_per_job)
     try:
         return _measured(tool, work, asked.limit * 60)
     finally:
@@ -119,7 +121,7 @@ def _measured(tool: Tool, work: Work, limit_s: float) -> dict[str, Any]:
 def figures(tool: Tool, work: Work, usage: Usage, calls: Calls, jobs: Jobs) -> dict[str, Any]:
     """What is printed and kept of a measurement."""
     done = tool.done(work)
-    submitted = jobs.submitted(work.tasks)
+    submitted = jobs.submitted(work.jobs)
     trouble = _trouble(work, usage, done, len(jobs.rows))
     first = calls.first_submit
     return {
@@ -143,6 +145,7 @@ def figures(tool: Tool, work: Work, usage: Usage, calls: Calls, jobs: Jobs) -> d
         "slots": work.slots,
         "seconds": work.seconds,
         "poll_s": work.poll_s,
+        "subruns_per_job": work.subruns_per_job,
         "done": done,
         "jobs": jobs.states(),
         "exit_code": usage.exit_code,
@@ -161,7 +164,7 @@ def _trouble(work: Work, usage: Usage, done: int, jobs: int) -> list[str]:
         trouble.append(f"exit code {usage.exit_code}, its log says `{last_words(work.folder / 'engine.log')}`")
     if done < work.tasks:
         trouble.append(f"{done} of {work.tasks} tasks done")
-    if jobs < work.tasks:
+    if jobs < work.jobs:
         trouble.append(f"only {jobs} jobs came to SLURM")
     return trouble
 

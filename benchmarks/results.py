@@ -22,7 +22,7 @@ COLUMNS = (
     "makespan_ratio",
 )
 """Those of the printed table; the JSON has more."""
-CONDITIONS = ("slots", "seconds", "poll_s")
+CONDITIONS = ("slots", "seconds", "poll_s", "subruns_per_job")
 """Figures are comparable where these are equal, and only then."""
 
 
@@ -41,12 +41,12 @@ class Results:
             It is no results file.
         """
         try:
-            results = json.loads(self.path.read_text())["results"]
+            results = [{"subruns_per_job": 1, **one} for one in json.loads(self.path.read_text())["results"]]
         except FileNotFoundError:
             return []
         except (ValueError, KeyError, TypeError) as error:
             raise SystemExit(f"{self.path} holds no results of this benchmark ({error!r}): remove it") from error
-        return list(results)
+        return results
 
     def find(self, tool: str, tasks: int, conditions: dict[str, float]) -> dict[str, Any] | None:
         """What was measured for a tool and size under these conditions."""

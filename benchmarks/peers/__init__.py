@@ -19,13 +19,15 @@ class Work:
     """A night to be processed."""
 
     tasks: int
-    """Subruns, each a job on the cluster."""
+    """Subruns."""
     seconds: float
-    """That a job sleeps."""
+    """That the work of a subrun takes."""
     slots: int
     poll_s: float
     folder: Path
     """For everything."""
+    subruns_per_job: int = 1
+    """For a tool that can put several into a job."""
 
     @property
     def runs(self) -> int:
@@ -38,9 +40,14 @@ class Work:
         return [min(SUBRUNS_PER_RUN, self.tasks - run * SUBRUNS_PER_RUN) for run in range(self.runs)]
 
     @property
+    def jobs(self) -> int:
+        """Of subruns; a job's subruns are of one run."""
+        return sum(-(-subruns // self.subruns_per_job) for subruns in self.subruns)
+
+    @property
     def ideal_s(self) -> float:
         """The least time that the cluster needs for the jobs."""
-        return max(self.seconds, self.tasks * self.seconds / self.slots)
+        return max(self.seconds * self.subruns_per_job, self.tasks * self.seconds / self.slots)
 
 
 class Tool(Protocol):
@@ -54,6 +61,11 @@ class Tool(Protocol):
     @property
     def at_most(self) -> int | None:
         """Most tasks that it is asked to manage; `None`: any number."""
+        ...
+
+    @property
+    def joins(self) -> bool:
+        """Whether it can put several subruns into one job."""
         ...
 
     @property

@@ -26,6 +26,7 @@ class Peer:
     packages: tuple[str, ...]
     script: str
     at_most: int | None
+    joins = False
     why: str
 
     def prepare(self, work: Work) -> None:

@@ -14,7 +14,7 @@ from tests.fast.fake_nights import DAY, FAKE, MAIN, PROCESSED, FakeSite, merged
 
 ROOT = Path(__file__).parents[2]
 FIRST_RUN = 2003
-STEPS_OF_A_SUBRUN = 3
+SUBRUN_STEPS = ("r0_to_dl1", "dl1ab", "datacheck")
 """Which its job makes one after the other in the fake procedure."""
 
 
@@ -23,6 +23,7 @@ class Osa:
 
     name = "osa_luigi"
     at_most = None
+    joins = True
     why = "merging, DL2, checks and closing are jobs, too; a job is a Python that runs and verifies its steps"
 
     def prepare(self, work: Work) -> None:
@@ -60,9 +61,11 @@ class Osa:
 
 def site_of(work: Work, executor: Mapping[str, Any] | None = None) -> FakeSite:
     """The site whose jobs, all steps of a subrun together, take the time that is asked for."""
-    # Steps ask for hours by default: more than the cluster's partition "short" gives.
-    slurm = {"type": "slurm", "slurm": {"poll_seconds": work.poll_s, "partition": "long"}}
-    main = {**merged(MAIN, {"site": {"name": "benchmark"}}), "executor": dict(executor or slurm)}
-    step_s = round(work.seconds / STEPS_OF_A_SUBRUN, 3)
+    # Steps ask for hours by default: more than the partition "short" gives, and several subruns more than any.
+    together = {"subruns_per_job": work.subruns_per_job} if work.subruns_per_job > 1 else {}
+    slurm = {"type": "slurm", "slurm": {"poll_seconds": work.poll_s, "partition": "long", **together}}
+    limits = {step: {"time_limit_minutes": 1 + work.seconds / 60} for step in SUBRUN_STEPS} if together else {}
+    main = {**merged(MAIN, {"site": {"name": "benchmark"}, "resources": limits}), "executor": dict(executor or slurm)}
+    step_s = round(work.seconds / len(SUBRUN_STEPS), 3)
     fake = merged(FAKE, {"fake": {"duration_s": step_s}})
     return FakeSite(work.folder / "site", main, {"fake": fake})

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,13 @@ from benchmarks.engine import TOOLS, figures, parse, sizes
 from benchmarks.measure import Usage, measure
 from benchmarks.peers import SUBRUNS_PER_RUN, Work
 from benchmarks.peers.foreign import PEERS
-from benchmarks.peers.osa import STEPS_OF_A_SUBRUN, Osa, site_of
+from benchmarks.peers.osa import SUBRUN_STEPS, Osa, site_of
 from benchmarks.results import COLUMNS, Results, table
 from osa_luigi.config import load
 from osa_luigi.runner.lifeline import start_of
 from tests.fast.fake_nights import MAIN, plan_of
 
-CONDITIONS = {"slots": 8, "seconds": 3.0, "poll_s": 2.0}
+CONDITIONS = {"slots": 8, "seconds": 3.0, "poll_s": 2.0, "subruns_per_job": 1}
 
 
 @pytest.fixture
@@ -259,13 +260,25 @@ def test_the_night_of_this_engine(work: Work) -> None:
     runs = plan.runs
     assert [len(legs) for run in runs.values() for legs in run.legs.values()] == [work.tasks]
     for group in (group for run in runs.values() for legs in run.legs.values() for group in legs.values()):
-        assert len(group.calls) + len(group.riders) == STEPS_OF_A_SUBRUN
-    assert site.procedures["fake"]["fake"]["duration_s"] == work.seconds / STEPS_OF_A_SUBRUN
+        assert len(group.calls) + len(group.riders) == len(SUBRUN_STEPS)
+    assert site.procedures["fake"]["fake"]["duration_s"] == work.seconds / len(SUBRUN_STEPS)
     assert tool.done(work) == 0
     on_the_cluster = site_of(work)
     on_the_cluster.write()
     executor = load(on_the_cluster.config, "fake").main.executor
     assert (executor.type, executor.slurm.poll_seconds) == ("slurm", work.poll_s)
+
+
+def test_several_subruns_in_a_job(work: Work) -> None:
+    assert (work.jobs, work.ideal_s) == (4, 6)
+    together = replace(work, tasks=SUBRUNS_PER_RUN + 4, subruns_per_job=50)
+    assert (together.runs, together.jobs) == (2, 4 + 1)
+    assert together.ideal_s == 3 * (SUBRUNS_PER_RUN + 4) / 2
+    Osa().prepare(together)
+    site = site_of(together)
+    executor = load(site.config, "fake").main.executor
+    assert executor.slurm.subruns_per_job == 50
+    assert [tool.name for tool in TOOLS.values() if tool.joins] == ["osa_luigi"]
 
 
 def test_usage_is_that_of_the_whole_tree(tmp_path: Path) -> None:
