@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from osa_luigi.config.kinds import COMMANDS, RECONSTRUCTION, with_article
+from osa_luigi.config.model import MainConfig
 from osa_luigi.config.paths import PathError, located
 from osa_luigi.config.problems import Key, Position, Problems, dotted, suggestion
 from osa_luigi.config.validate import Checked, check_procedure
 from osa_luigi.config.yamlfile import Document, read_yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a procedure may refer to: its site, and the procedures beside it.
+
+    `check_files` says whether folders and files are looked for.
+    """
+
+    main: Checked
+    config: MainConfig
+    library: list[Checked]
+    check_files: bool
+
+    def names(self, kind: str) -> list[str]:
+        """The names of all procedures of a type."""
+        return names(self.library, kind)
+
+
+def names(library: Iterable[Checked], kind: str) -> list[str]:
+    """The names of all procedures of a type, each once."""
+    return list(dict.fromkeys(one.values["name"] for one in library if one.values["name"] and _type(one) == kind))
+
+
+def _type(procedure: Checked) -> str:
+    kind: str = procedure.values["type"]
+    return kind
 
 
 def procedure_files(main: Checked) -> list[Path]:
@@ -38,6 +68,9 @@ def read_library(main: Checked, problems: Problems) -> list[Checked]:
     for path, key in _listed(main):
         if not os.path.lexists(path):
             main.report(key, f"no such file: {path}")
+            continue
+        if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises for some names)
+            main.report(key, f"is a directory, a file is expected: {path}")
             continue
         library.extend(check_procedure(document, Problems()) for document in _documents(path, problems))
     _check_names(library)
@@ -83,19 +116,22 @@ def _check_names(library: list[Checked]) -> None:
             first[name] = procedure
 
 
-def choose(main: Checked, library: list[Checked], asked: str | None, *, quiet: bool) -> Checked | None:
-    """The procedure asked for, the default one, or the only one there is.
+def choose(main: Checked, library: list[Checked], kind: str, asked: str | None, *, quiet: bool) -> Checked | None:
+    """The procedure asked for, or for reconstructions the default one; the only one of its type that there is.
 
     None if there is none, with a problem noted unless `quiet`: it may be in a file that could not be read.
     """
-    wanted = asked or main.values["default_procedure"]
-    named = {str(entry.values["name"]): entry for entry in library if entry.values["name"]}
-    if len(library) == 1 and (wanted is None or quiet):
-        return library[0]
+    wanted = asked or (main.values["default_procedure"] if kind == RECONSTRUCTION else None)
+    candidates = [one for one in library if _type(one) == kind]
+    named = {str(entry.values["name"]): entry for entry in candidates if entry.values["name"]}
     if wanted in named:
         return named[wanted]
-    if not quiet:
-        _report_choice(main, asked, _not_chosen(wanted, list(named)))
+    if other := next((one for one in library if wanted and one.values["name"] == wanted), None):
+        _report_choice(main, asked, _of_another_type(other, kind))
+    elif len(candidates) == 1 and (wanted is None or quiet):
+        return candidates[0]
+    elif not quiet:
+        _report_choice(main, asked, _not_chosen(kind, wanted, list(named)))
     return None
 
 
@@ -106,7 +142,18 @@ def _report_choice(main: Checked, asked: str | None, text: str) -> None:
         main.report(("default_procedure",), text)
 
 
-def _not_chosen(wanted: str | None, known: list[str]) -> str:
+def _of_another_type(found: Checked, kind: str) -> str:
+    name, own = found.values["name"], _type(found)
+    command = COMMANDS[own].format(name=name)
+    return f"{name!r} is {with_article(own)}, not {with_article(kind)} (run it by: {command})"
+
+
+def _not_chosen(kind: str, wanted: str | None, known: list[str]) -> str:
+    what = "procedure" if kind == RECONSTRUCTION else kind
+    if wanted is None and not known:
+        return f"no {what} is there (put one into a file of `procedures`)"
     if wanted is None:
-        return f"which procedure? Name one here or ask for one: {', '.join(known)}"
-    return f"no procedure {wanted!r} {suggestion(wanted, known)}"
+        return (
+            f"which {what}? {'Name one here or ask' if kind == RECONSTRUCTION else 'Ask'} for one: {', '.join(known)}"
+        )
+    return f"no {what} {wanted!r} {suggestion(wanted, known)}"

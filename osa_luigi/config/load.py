@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from osa_luigi.config import checks, slurm_checks
 from osa_luigi.config.build import build_main, build_procedure, build_site
-from osa_luigi.config.library import choose, procedure_files, read_library
+from osa_luigi.config.kinds import RECONSTRUCTION
+from osa_luigi.config.library import Surroundings, choose, names, procedure_files, read_library
 from osa_luigi.config.model import Configuration, MainConfig, Procedure, used_steps
 from osa_luigi.config.problems import Problems
 from osa_luigi.config.publication_checks import check_publication
@@ -33,10 +35,10 @@ def load(
     """
     problems = Problems()
     main = _read_main(Path(path), problems, check_files, to_write)
-    loaded = _read_procedure(main, procedure, problems, check_files) if main else None
+    loaded = _read_procedure(main, RECONSTRUCTION, procedure, problems, check_files) if main else None
     problems.raise_if_any()
     assert main is not None
-    assert loaded is not None
+    assert isinstance(loaded, Procedure)
     return Configuration(main.config, loaded)
 
 
@@ -60,7 +62,7 @@ def load_main(path: Path | str, *, check_files: bool = True) -> MainConfig:
 
 
 def load_procedure(main: MainConfig, name: str | None = None, *, check_files: bool = True) -> Procedure:
-    """One procedure of a site's library (the default one unless named).
+    """One reconstruction of a site's library (the default one unless named).
 
     Raises
     ------
@@ -70,11 +72,27 @@ def load_procedure(main: MainConfig, name: str | None = None, *, check_files: bo
     return load(main.path, name, check_files=check_files).procedure
 
 
-def procedure_names(main: MainConfig) -> tuple[str, ...]:
-    """The names of all procedures in a site's library, in the order of its files; what is wrong with them, `validate` says."""
+def load_of_type(main: MainConfig, kind: str, name: str | None = None, *, check_files: bool = True) -> Any:
+    """What the builder of a type makes of one procedure (the only one of its type unless named).
+
+    Raises
+    ------
+    ConfigurationError
+        As `load`.
+    """
+    problems = Problems()
+    read = _read_main(main.path, problems, check_files, to_write=False)
+    loaded = _read_procedure(read, kind, name, problems, check_files) if read else None
+    problems.raise_if_any()
+    assert loaded is not None
+    return loaded
+
+
+def procedure_names(main: MainConfig, kind: str = RECONSTRUCTION) -> tuple[str, ...]:
+    """The names of all procedures of a type, in the order of the library's files; what is wrong with them, `validate` says."""
     problems = Problems()
     read = _read_main(main.path, problems, check_files=False, to_write=False)
-    return _names(read_library(read.checked, problems)) if read else ()
+    return tuple(names(read_library(read.checked, problems), kind)) if read else ()
 
 
 def validate(path: Path, procedure: str | None = None, *, check_files: bool = True) -> tuple[list[str], list[str]]:
@@ -90,19 +108,19 @@ def validate(path: Path, procedure: str | None = None, *, check_files: bool = Tr
     if main is None:
         return [], problems.lines()
     library = read_library(main.checked, around)
-    if procedure or main.config.default_procedure:
-        chosen = _choose(main, library, around, procedure, problems)
-    if procedure:
-        library = [chosen] if chosen else []
-    else:
+    looked_at = [one for one in library if one.values["name"] == procedure] if procedure else library
+    if (procedure or main.config.default_procedure) and not (procedure and looked_at):
+        chosen = _choose(main, library, RECONSTRUCTION, around, procedure, problems)
+        looked_at = looked_at or [one for one in (chosen,) if one]
+    if not procedure:
         problems.absorb(around)
-    for one in library:
-        _build(main, one, problems, check_files)
-    return [procedure] if procedure else list(_names(library)), problems.lines()
+    for one in looked_at:
+        _build(main, one, library, problems, check_files)
+    return [procedure] if procedure else _names(library), problems.lines()
 
 
-def _names(library: Iterable[Checked]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(str(entry.values["name"]) for entry in library if entry.values["name"]))
+def _names(library: list[Checked]) -> list[str]:
+    return list(dict.fromkeys(str(entry.values["name"]) for entry in library if entry.values["name"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,35 +150,45 @@ def _read_main(path: Path, problems: Problems, check_files: bool, to_write: bool
     return _Main(checked, config)
 
 
-def _read_procedure(main: _Main, name: str | None, problems: Problems, check_files: bool) -> Procedure | None:
+def _read_procedure(main: _Main, kind: str, name: str | None, problems: Problems, check_files: bool) -> Any:
     around = Problems()
     library = read_library(main.checked, around)
-    chosen = _choose(main, library, around, name, problems)
-    return _build(main, chosen, problems, check_files) if chosen else None
+    chosen = _choose(main, library, kind, around, name, problems)
+    return _build(main, chosen, library, problems, check_files) if chosen else None
 
 
 def _choose(
-    main: _Main, library: list[Checked], around: Problems, name: str | None, problems: Problems
+    main: _Main, library: list[Checked], kind: str, around: Problems, name: str | None, problems: Problems
 ) -> Checked | None:
     """The procedure to use; what is wrong elsewhere in the library counts where none was asked for by name, or it is not found."""
     broken = bool(around or any(one.problems for one in library) or not main.checked.sound("procedures"))
-    chosen = choose(main.checked, library, name, quiet=broken)
+    chosen = choose(main.checked, library, kind, name, quiet=broken)
     if name is None or chosen is None or chosen.values["name"] != name:
         for basket in (around, *(one.problems for one in library)):
             problems.absorb(basket)
     return chosen
 
 
-def _build(main: _Main, chosen: Checked, problems: Problems, check_files: bool) -> Procedure:
+def _build(main: _Main, chosen: Checked, library: list[Checked], problems: Problems, check_files: bool) -> Any:
     """A procedure's result; it counts only if no problem was noted."""
-    site = main.config.site
+    build = _BUILDERS[chosen.values["type"]]
+    built = build(Surroundings(main.checked, main.config, library, check_files), chosen)
+    problems.absorb(chosen.problems)
+    return built
+
+
+def _reconstruction(around: Surroundings, chosen: Checked) -> Procedure:
+    main, site = around.main, around.config.site
     used = used_steps(chosen.values)
-    checks.check_resources(main.checked, used)
-    slurm_checks.check_slurm(main.checked, used)
+    checks.check_resources(main, used)
+    slurm_checks.check_slurm(main, used)
     checks.check_together(chosen)
     procedure = build_procedure(chosen, site.base)
-    if check_files:
-        checks.check_site_for(main.checked, site, chosen.values)
-        checks.check_models(main.checked, chosen, site, procedure)
-    problems.absorb(chosen.problems)
+    if around.check_files:
+        checks.check_site_for(main, site, chosen.values)
+        checks.check_models(main, chosen, site, procedure)
     return procedure
+
+
+_BUILDERS: Mapping[str, Callable[[Surroundings, Checked], Any]] = {RECONSTRUCTION: _reconstruction}
+"""Type → what makes the frozen object of a checked procedure, and notes what a schema cannot see."""

@@ -44,6 +44,13 @@ def free(kind: Kind, doc: str) -> Schema:
     return {"type": "dict", "default": {}, "nullable": True, "meta": {"kind": kind, "doc": doc, "free": True}}
 
 
+def records(kind: Kind, doc: str, schema: Schema) -> Schema:
+    """A list of groups of settings, each with the same keys."""
+    return leaf(
+        kind, "list", [], doc, schema={"type": "dict", "schema": schema, "meta": {"doc": doc, "optional": False}}
+    )
+
+
 def section(doc: str, schema: Schema, *, optional: bool = False) -> Schema:
     """A group of settings; left empty it means: all defaults, or none at all if it is `optional`."""
     meta = {"doc": doc, "optional": optional}
@@ -56,13 +63,20 @@ def is_section(rule: Schema) -> bool:
     return rule["type"] == "dict" and "schema" in rule
 
 
+def are_records(rule: Schema) -> bool:
+    """Whether a rule is for a list of groups."""
+    return rule["type"] == "list" and is_section(rule.get("schema", {"type": ""}))
+
+
 def leaves(schema: Schema, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Schema]]:
-    """Every setting of a schema with its full name, in the order written."""
+    """Every setting of a schema with its full name, in the order written; those of a list's elements as ``list[].name``."""
     for name, rule in schema.items():
         if is_section(rule):
             yield from leaves(rule["schema"], (*prefix, name))
         else:
             yield (*prefix, name), rule
+        if are_records(rule):
+            yield from leaves(rule["schema"]["schema"], (*prefix, f"{name}[]"))
 
 
 def completed(schema: Schema, given: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -78,6 +92,8 @@ def _complete(rule: Schema, given: Mapping[str, Any], name: str) -> Any:
         return None if absent else completed(rule["schema"], value)
     if rule["meta"].get("free"):
         return value or {}
+    if are_records(rule):
+        return [completed(rule["schema"]["schema"], one) for one in value or ()]
     if rule["type"] == "number" and isinstance(value, float) and value.is_integer():
         return int(value)  # 8.0 is 8: the same setting, the same step key
     return value

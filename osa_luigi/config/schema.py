@@ -6,6 +6,7 @@ docs/configuration.md is made from this file.
 
 from __future__ import annotations
 
+from osa_luigi.config.head import NAME, NAME_HINT, head
 from osa_luigi.config.publication import PUBLICATION
 from osa_luigi.config.rules import OPERATIONAL, SCIENTIFIC, Schema, free, leaf, names, section
 from osa_luigi.config.slurm import slurm_section
@@ -126,8 +127,8 @@ MAIN: Schema = {
                 None,
                 "The site's name in reports.",
                 required=True,
-                regex=r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}",
-                hint="letters, digits and . _ + - only, 64 at most",
+                regex=NAME,
+                hint=NAME_HINT,
             ),
             "telescope": leaf(
                 SCIENTIFIC,
@@ -386,23 +387,7 @@ _DISCARD: Schema = {
 }
 
 PROCEDURE: Schema = {
-    "name": leaf(
-        OPERATIONAL,
-        "string",
-        None,
-        "What the procedure is called.",
-        required=True,
-        regex=r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}",
-        hint="letters, digits and . _ + - only, 64 at most",
-    ),
-    "type": leaf(
-        OPERATIONAL,
-        "string",
-        "reconstruction",
-        "`reconstruction`: raw data to DL2.",
-        allowed=["reconstruction"],
-        later=["campaign", "analysis", "workflow"],
-    ),
+    **head("reconstruction"),
     "production_id": leaf(
         OPERATIONAL,
         "string",

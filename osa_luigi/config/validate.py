@@ -10,9 +10,10 @@ from typing import Any
 from cerberus import Validator
 from cerberus.errors import UNKNOWN_FIELD, ValidationError
 
+from osa_luigi.config.kinds import SCHEMAS, type_of
 from osa_luigi.config.problems import Key, Position, Problems, suggestion
-from osa_luigi.config.rules import Schema, completed, is_section
-from osa_luigi.config.schema import MAIN, PROCEDURE
+from osa_luigi.config.rules import Schema, are_records, completed, is_section
+from osa_luigi.config.schema import MAIN
 from osa_luigi.config.yamlfile import Document
 
 TYPE_WORDS = {
@@ -69,13 +70,14 @@ def check_main(document: Document, problems: Problems) -> Checked:
 
 
 def check_procedure(document: Document, problems: Problems) -> Checked:
-    """Check a procedure against its schema."""
-    return _check(document, PROCEDURE, _validator("procedure"), problems)
+    """Check a procedure against the schema of its type."""
+    kind = type_of(document.value)
+    return _check(document, SCHEMAS[kind], _validator(kind), problems)
 
 
 @cache
 def _validator(name: str) -> Validator:
-    return Validator(MAIN if name == "main" else PROCEDURE)
+    return Validator(MAIN if name == "main" else SCHEMAS[name])
 
 
 def _check(document: Document, schema: Schema, validator: Validator, problems: Problems) -> Checked:
@@ -104,7 +106,7 @@ def _without(value: Any, bad: set[Key], key: Key = ()) -> Any:
         items = ((name, item, (*key, name)) for name, item in value.items())
         return {name: _without(item, bad, path) for name, item, path in items if path not in bad}
     if isinstance(value, list):
-        return [item for index, item in enumerate(value) if (*key, index) not in bad]
+        return [_without(item, bad, (*key, index)) for index, item in enumerate(value) if (*key, index) not in bad]
     return value
 
 
@@ -117,12 +119,15 @@ def _described(error: ValidationError, key: Key, document: Document, schema: Sch
 
 
 def _rule_at(schema: Schema, key: Key) -> Schema:
-    """The rule of a key; for an element of a list, the list's."""
+    """The rule of a key; for a text in a list, the list's."""
     rule: Schema = {"type": "dict", "schema": schema, "meta": {}}
     for part in key:
-        if isinstance(part, int):
+        if not isinstance(part, int):
+            rule = rule["schema"][part]
+        elif are_records(rule):
+            rule = rule["schema"]
+        else:
             break
-        rule = rule["schema"][part]
     return rule
 
 
@@ -157,7 +162,8 @@ def _type(error: ValidationError, rule: Schema) -> str:
 
 
 def _nullable(error: ValidationError, rule: Schema) -> str:
-    wanted = TYPE_WORDS["string" if isinstance(error.document_path[-1], int) else rule["type"]]
+    in_list = isinstance(error.document_path[-1], int) and rule["type"] == "list"
+    wanted = TYPE_WORDS["string" if in_list else rule["type"]]
     return f"must be {wanted}, not empty (leave the key out for its default)"
 
 

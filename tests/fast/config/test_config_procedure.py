@@ -298,3 +298,13 @@ def test_all_mistakes_of_the_chosen_procedure_and_those_beside_it(site: SiteOnDi
 def test_a_bad_pattern_does_not_shift_the_others(site: SiteOnDisk) -> None:
     site.add("fake: {fail: [3, nonsense]}\n")
     assert site.problem() == 'p.yaml:5:15: fake.fail[0]: must be a text, not 3 (put it in quotes: "3")'
+
+
+def test_a_type_that_hardly_differs_is_taken_for_the_one_that_is_meant(site: SiteOnDisk) -> None:
+    site.add("type: reconstructoin\n")
+    assert site.problem() == "p.yaml:5:7: type: must be one of reconstruction; not 'reconstructoin'"
+
+
+def test_a_directory_is_no_procedure_file(site: SiteOnDisk) -> None:
+    site.edit("[p.yaml]", "[p.yaml, /]")
+    assert site.problem() == "main.yaml:4:22: procedures[1]: is a directory, a file is expected: /"

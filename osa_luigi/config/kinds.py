@@ -1,0 +1,29 @@
+"""The types of procedures: the schema of each, and the command that runs it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from osa_luigi.config.rules import Schema
+from osa_luigi.config.schema import PROCEDURE
+
+RECONSTRUCTION = "reconstruction"
+
+SCHEMAS: Mapping[str, Schema] = {RECONSTRUCTION: PROCEDURE}
+
+COMMANDS: Mapping[str, str] = {RECONSTRUCTION: "luigi --module osa_luigi NightTask --date DATE --procedure {name}"}
+"""What a person types to run a procedure."""
+
+
+def type_of(value: Mapping[str, Any]) -> str:
+    """The type that a procedure is checked as: what it says, or what it is likely to mean."""
+    said = value.get("type", RECONSTRUCTION)
+    near = difflib.get_close_matches(said, SCHEMAS, n=1) if isinstance(said, str) else []
+    return near[0] if near else RECONSTRUCTION
+
+
+def with_article(kind: str) -> str:
+    """``a campaign``, ``an analysis``."""
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
