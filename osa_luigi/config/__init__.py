@@ -11,7 +11,16 @@ Every mistake in every file is reported in one ConfigurationError. docs/configur
 """
 
 from osa_luigi.config.frozen import FrozenMapping, freeze, thaw
-from osa_luigi.config.load import load, load_main, load_procedure, procedure_names, validate
+from osa_luigi.config.load import (
+    load,
+    load_main,
+    load_of_type,
+    load_procedure,
+    load_workflow,
+    procedure_names,
+    validate,
+    workflows,
+)
 from osa_luigi.config.model import (
     Calibration,
     CatB,
@@ -47,6 +56,7 @@ from osa_luigi.config.model import (
 )
 from osa_luigi.config.render import difference, expanded, scientific, show
 from osa_luigi.config.schema import STEPS
+from osa_luigi.config.workflows import Workflow
 
 __all__ = [
     "STEPS",
@@ -82,15 +92,19 @@ __all__ = [
     "SlurmPlace",
     "Tailcuts",
     "TimeCalibration",
+    "Workflow",
     "difference",
     "expanded",
     "freeze",
     "load",
     "load_main",
+    "load_of_type",
     "load_procedure",
+    "load_workflow",
     "procedure_names",
     "scientific",
     "show",
     "thaw",
     "validate",
+    "workflows",
 ]

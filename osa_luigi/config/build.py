@@ -13,7 +13,7 @@ from osa_luigi.config import model as m
 from osa_luigi.config.frozen import FrozenMapping, freeze, thaw
 from osa_luigi.config.lstchain_config import lstchain_version, resolve
 from osa_luigi.config.paths import PathError, located
-from osa_luigi.config.problems import Key, dotted
+from osa_luigi.config.problems import Key
 from osa_luigi.config.validate import Checked
 
 
@@ -35,7 +35,7 @@ def build_main(checked: Checked, site: m.Site, procedures: Iterable[Path]) -> m.
         resources=FrozenMapping({step: _resources(need) for step, need in values["resources"].items()}),
         log_level=values["log_level"],
         settings=freeze(values),
-        origins=_origins(checked),
+        origins=FrozenMapping(checked.document.origins()),
     )
 
 
@@ -138,7 +138,7 @@ def build_procedure(checked: Checked, base: Path) -> m.Procedure:
         discard=m.DiscardRules(**{name: freeze(value) for name, value in values["decisions"]["discard"].items()}),
         fake=_fake(values["fake"]),
         settings=freeze(values),
-        origins=_origins(checked),
+        origins=FrozenMapping(checked.document.origins()),
     )
 
 
@@ -193,11 +193,3 @@ def _fake(values: Mapping[str, Any] | None) -> m.Fake | None:
     if values is None:
         return None
     return m.Fake(**{name: freeze(value) for name, value in values.items()})
-
-
-def _origins(checked: Checked) -> FrozenMapping:
-    """Where the file sets what: full key → ``file:line``."""
-    document = checked.document
-    root = len(document.root)
-    inside = (key for key in document.values if key[:root] == document.root and len(key) > root)
-    return FrozenMapping({dotted(key[root:]): document.values[key].short for key in inside})

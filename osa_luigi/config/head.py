@@ -27,4 +27,11 @@ def head(own: str) -> Schema:
             hint=NAME_HINT,
         ),
         "type": leaf(OPERATIONAL, "string", own, f"{choices}.", allowed=list(TYPES), later=LATER, **more),
+        "extends": leaf(
+            OPERATIONAL,
+            "string",
+            None,
+            "A procedure of the same type: what is not said here is as there (null: nothing is taken over).",
+            minlength=1,
+        ),
     }

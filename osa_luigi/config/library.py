@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from osa_luigi.config.extending import Family
 from osa_luigi.config.kinds import COMMANDS, RECONSTRUCTION, with_article
+from osa_luigi.config.libraries import Reader, listed
 from osa_luigi.config.model import MainConfig
-from osa_luigi.config.paths import PathError, located
-from osa_luigi.config.problems import Key, Position, Problems, dotted, suggestion
+from osa_luigi.config.problems import Position, Problems, suggestion
 from osa_luigi.config.validate import Checked, check_procedure
-from osa_luigi.config.yamlfile import Document, read_yaml
+from osa_luigi.config.workflows import Workflow, read_workflows
+from osa_luigi.config.yamlfile import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,14 @@ class Surroundings:
         return names(self.library, kind)
 
 
+@dataclass(frozen=True, slots=True)
+class Library:
+    """All procedures of a site, with what they inherit, and all workflows."""
+
+    procedures: list[Checked]
+    workflows: list[Workflow]
+
+
 def names(library: Iterable[Checked], kind: str) -> list[str]:
     """The names of all procedures of a type, each once."""
     return list(dict.fromkeys(one.values["name"] for one in library if one.values["name"] and _type(one) == kind))
@@ -44,19 +53,7 @@ def _type(procedure: Checked) -> str:
 
 def procedure_files(main: Checked) -> list[Path]:
     """The files that the main file lists, existing or not."""
-    return [path for path, _ in _listed(main)]
-
-
-def _listed(main: Checked) -> Iterator[tuple[Path, Key]]:
-    texts = main.document.value["procedures"] if main.good("procedures") else []
-    for index, text in enumerate(texts):
-        key = ("procedures", index)
-        if not main.good(*key):
-            continue
-        try:
-            yield located(text, main.document.path.parent), key
-        except PathError as error:
-            main.report(key, str(error))
+    return [path for path, _ in listed(main, ("procedures", "libraries"))]
 
 
 def read_library(main: Checked, problems: Problems) -> list[Checked]:
@@ -64,45 +61,32 @@ def read_library(main: Checked, problems: Problems) -> list[Checked]:
 
     What is wrong in a procedure is in its own basket, `Checked.problems`; what is wrong around them goes into `problems`.
     """
-    library: list[Checked] = []
-    for path, key in _listed(main):
-        if not os.path.lexists(path):
-            main.report(key, f"no such file: {path}")
-            continue
-        if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises for some names)
-            main.report(key, f"is a directory, a file is expected: {path}")
-            continue
-        library.extend(check_procedure(document, Problems()) for document in _documents(path, problems))
-    _check_names(library)
-    return library
+    return read_all(main, problems).procedures
 
 
-def _documents(path: Path, problems: Problems) -> Iterator[Document]:
-    """The procedures of a file: the file itself, or the elements of its list."""
-    document = read_yaml(path, problems)
-    if document is None:
-        return
-    if "procedures" in document.value:
-        yield from _elements(document, problems)
-    else:
-        yield document
+def read_all(main: Checked, problems: Problems) -> Library:
+    """As `read_library`, with the workflows."""
+    _check_there(main)
+    reader = Reader(main, problems)
+    family = Family(reader.procedures)
+    procedures = [_whole(family, document) for document in reader.procedures]
+    _check_names(procedures)
+    named = {str(one.values["name"]): one for one in reversed(procedures) if one.values["name"]}
+    return Library(procedures, read_workflows(reader.holders, named))
 
 
-def _elements(document: Document, problems: Problems) -> Iterator[Document]:
-    for name in document.value:
-        if name != "procedures":
-            text = "unknown key beside 'procedures' (put it into a procedure)"
-            problems.add(document.where_name((name,)), name, text)
-    entries = document.value["procedures"]
-    if not isinstance(entries, list) or not entries:
-        problems.add(document.where(("procedures",)), "procedures", "must be a list of procedures")
-        return
-    for index, entry in enumerate(entries):
-        key = ("procedures", index)
-        if isinstance(entry, dict):
-            yield document.part(key)
-        else:
-            problems.add(document.where(key), dotted(key), "must be a procedure: 'key: value' lines")
+def _check_there(main: Checked) -> None:
+    if not any(main.given(name) for name in ("procedures", "libraries")):
+        main.report(("procedures",), "is missing: name the files that hold the procedures, here or under `libraries`")
+
+
+def _whole(family: Family, document: Document) -> Checked:
+    problems = Problems()
+    whole = family.whole(document, problems)
+    broken = bool(problems)
+    checked = check_procedure(whole, problems, partial=broken)
+    checked.bad.update({("extends",)} if broken else ())
+    return checked
 
 
 def _check_names(library: list[Checked]) -> None:

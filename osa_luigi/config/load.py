@@ -10,12 +10,13 @@ from typing import Any
 from osa_luigi.config import checks, slurm_checks
 from osa_luigi.config.build import build_main, build_procedure, build_site
 from osa_luigi.config.kinds import RECONSTRUCTION
-from osa_luigi.config.library import Surroundings, choose, names, procedure_files, read_library
+from osa_luigi.config.library import Surroundings, choose, names, procedure_files, read_all, read_library
 from osa_luigi.config.model import Configuration, MainConfig, Procedure, used_steps
-from osa_luigi.config.problems import Problems
+from osa_luigi.config.problems import Position, Problems, suggestion
 from osa_luigi.config.publication_checks import check_publication
 from osa_luigi.config.schema import STEPS
 from osa_luigi.config.validate import Checked, check_main
+from osa_luigi.config.workflows import Workflow
 from osa_luigi.config.yamlfile import read_yaml
 
 
@@ -95,6 +96,32 @@ def procedure_names(main: MainConfig, kind: str = RECONSTRUCTION) -> tuple[str, 
     return tuple(names(read_library(read.checked, problems), kind)) if read else ()
 
 
+def load_workflow(main: MainConfig, name: str) -> Workflow:
+    """One workflow of a site's library; its procedures are not looked at.
+
+    Raises
+    ------
+    ConfigurationError
+        There is none of this name, or something is wrong with the workflows.
+    """
+    problems = Problems()
+    found = {one.name: one for one in _workflows(main, problems)}
+    if name not in found and not problems:
+        problems.add(Position(main.path), "", f"no workflow {name!r} {suggestion(name, found)}")
+    problems.raise_if_any()
+    return found[name]
+
+
+def workflows(main: MainConfig) -> tuple[Workflow, ...]:
+    """All workflows of a site's library; what is wrong with them, `validate` says."""
+    return tuple(_workflows(main, Problems()))
+
+
+def _workflows(main: MainConfig, problems: Problems) -> list[Workflow]:
+    read = _read_main(main.path, problems, check_files=False, to_write=False)
+    return read_all(read.checked, problems).workflows if read else []
+
+
 def validate(path: Path, procedure: str | None = None, *, check_files: bool = True) -> tuple[list[str], list[str]]:
     """Look for every mistake, in the main file and in its procedures alike (all, or the named one).
 
@@ -161,7 +188,8 @@ def _choose(
     main: _Main, library: list[Checked], kind: str, around: Problems, name: str | None, problems: Problems
 ) -> Checked | None:
     """The procedure to use; what is wrong elsewhere in the library counts where none was asked for by name, or it is not found."""
-    broken = bool(around or any(one.problems for one in library) or not main.checked.sound("procedures"))
+    sound = all(main.checked.sound(name) for name in ("procedures", "libraries"))
+    broken = bool(around or any(one.problems for one in library) or not sound)
     chosen = choose(main.checked, library, kind, name, quiet=broken)
     if name is None or chosen is None or chosen.values["name"] != name:
         for basket in (around, *(one.problems for one in library)):
@@ -172,7 +200,8 @@ def _choose(
 def _build(main: _Main, chosen: Checked, library: list[Checked], problems: Problems, check_files: bool) -> Any:
     """A procedure's result; it counts only if no problem was noted."""
     build = _BUILDERS[chosen.values["type"]]
-    built = build(Surroundings(main.checked, main.config, library, check_files), chosen)
+    whole = chosen.good("extends")
+    built = build(Surroundings(main.checked, main.config, library, check_files), chosen) if whole else None
     problems.absorb(chosen.problems)
     return built
 

@@ -51,7 +51,7 @@ def resolve(checked: Checked, section: Key, *, over_standard: bool) -> FrozenMap
 
 def _named(checked: Checked, key: Key, reference: str, over_standard: bool) -> dict[str, Any] | None:
     try:
-        path = _find(reference, checked.document.path.parent)
+        path = _find(reference, checked.document.folder(key))
         standard = _find(SHIPPED + STANDARD, Path())
     except PathError as error:
         checked.report(key, str(error))
@@ -145,9 +145,7 @@ class _Merge:
         elsewhere = [dotted(path) for path in _places(self.base, name)]
         if elsewhere and "did you mean" not in hint:
             hint = f"(it exists as {' and '.join(elsewhere[:3])})"
-        document = self.checked.document
-        text = f"unknown key in the lstchain configuration {hint}"
-        self.checked.problems.add(document.where_name(key), document.dotted(key), text)
+        self.checked.report_name(key, f"unknown key in the lstchain configuration {hint}")
 
 
 def _places(base: Mapping[str, Any], name: str, key: Key = ()) -> Iterator[Key]:

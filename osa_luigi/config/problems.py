@@ -35,13 +35,21 @@ class Problems:
 
     _found: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     _files: list[Path] = field(default_factory=list)
+    _notes: dict[str, str] = field(default_factory=dict)
 
-    def add(self, position: Position, key: str, text: str) -> None:
-        """Note a problem; `key` is dotted, or empty when it concerns the file."""
+    def add(self, position: Position, key: str, text: str, note: str = "") -> None:
+        """Note a problem; `key` is dotted, or empty when it concerns the file.
+
+        `note` is said behind it, unless the same problem is there without one.
+        """
         if position.file not in self._files:
             self._files.append(position.file)
         line = ": ".join(part for part in (str(position), key, text) if part)
+        self._annotate(line, note)
         self._found.setdefault(line, (self._files.index(position.file), position.line, position.column))
+
+    def _annotate(self, line: str, note: str) -> None:
+        self._notes[line] = note and self._notes.get(line, note)
 
     def absorb(self, others: Problems) -> None:
         """Take over what another basket holds."""
@@ -49,6 +57,7 @@ class Problems:
             path = others._files[file]
             if path not in self._files:
                 self._files.append(path)
+            self._annotate(line, others._notes[line])
             self._found.setdefault(line, (self._files.index(path), row, column))
 
     def __len__(self) -> int:
@@ -56,7 +65,7 @@ class Problems:
 
     def lines(self) -> list[str]:
         """All problems: file by file in the order of reading, from top to bottom."""
-        return sorted(self._found, key=lambda line: self._found[line])
+        return [f"{line}{self._notes[line]}" for line in sorted(self._found, key=lambda line: self._found[line])]
 
     def raise_if_any(self) -> None:
         """Raise one ConfigurationError with all problems, if there are any."""

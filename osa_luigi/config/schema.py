@@ -9,6 +9,7 @@ from __future__ import annotations
 from osa_luigi.config.head import NAME, NAME_HINT, head
 from osa_luigi.config.publication import PUBLICATION
 from osa_luigi.config.rules import OPERATIONAL, SCIENTIFIC, Schema, free, leaf, names, section
+from osa_luigi.config.sharing import SHARING
 from osa_luigi.config.slurm import slurm_section
 
 # Memory (MB) and time limit (minutes) that suffice for real LST-1 data.
@@ -154,9 +155,9 @@ MAIN: Schema = {
         [],
         "The procedure files; each holds one procedure, or a list of them under `procedures:`.",
         minlength=1,
-        required=True,
         path="this file's folder",
     ),
+    **SHARING,
     "default_procedure": leaf(
         OPERATIONAL,
         "string",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -14,6 +14,7 @@ from osa_luigi.config.kinds import SCHEMAS, type_of
 from osa_luigi.config.problems import Key, Position, Problems, suggestion
 from osa_luigi.config.rules import Schema, are_records, completed, is_section
 from osa_luigi.config.schema import MAIN
+from osa_luigi.config.sharing import SHARING
 from osa_luigi.config.yamlfile import Document
 
 TYPE_WORDS = {
@@ -60,8 +61,15 @@ class Checked:
 
     def report(self, key: Key, text: str) -> None:
         """Note a problem with a value, at its place, and count it as bad."""
-        self.problems.add(self.document.where(key), self.document.dotted(key), text)
+        self.problems.add(self.document.where(key), self.document.dotted(key), text, self._note(key))
         self.bad.add(key)
+
+    def report_name(self, key: Key, text: str) -> None:
+        """Note a problem with a key's name, at its place."""
+        self.problems.add(self.document.where_name(key), self.document.dotted(key), text, self._note(key))
+
+    def _note(self, key: Key) -> str:
+        return self.document.note(key, str(self.values.get("name")))
 
 
 def check_main(document: Document, problems: Problems) -> Checked:
@@ -69,19 +77,27 @@ def check_main(document: Document, problems: Problems) -> Checked:
     return _check(document, MAIN, _validator("main"), problems)
 
 
-def check_procedure(document: Document, problems: Problems) -> Checked:
-    """Check a procedure against the schema of its type."""
+def check_library(document: Document, problems: Problems) -> Checked:
+    """Check what a library holds beside its procedures."""
+    rest = {name: value for name, value in document.value.items() if name in SHARING}
+    return _check(replace(document, value=rest), SHARING, _validator("library"), problems)
+
+
+def check_procedure(document: Document, problems: Problems, *, partial: bool = False) -> Checked:
+    """Check a procedure against the schema of its type; of a `partial` one, nobody asks what is missing."""
     kind = type_of(document.value)
-    return _check(document, SCHEMAS[kind], _validator(kind), problems)
+    return _check(document, SCHEMAS[kind], _validator(kind), problems, partial=partial)
 
 
 @cache
 def _validator(name: str) -> Validator:
-    return Validator(MAIN if name == "main" else SCHEMAS[name])
+    return Validator({"main": MAIN, "library": SHARING, **SCHEMAS}[name])
 
 
-def _check(document: Document, schema: Schema, validator: Validator, problems: Problems) -> Checked:
-    validator.validate(document.value, normalize=False)
+def _check(
+    document: Document, schema: Schema, validator: Validator, problems: Problems, *, partial: bool = False
+) -> Checked:
+    validator.validate(document.value, normalize=False, update=partial)
     bad: set[Key] = set()
     for error in _flat(validator._errors):
         key = tuple(error.document_path)

@@ -8,6 +8,7 @@ duplicate key, an anchor, a tag, a second document. Plain words mean what the co
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,11 +35,19 @@ _WORDS: dict[str, bool | None] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Inherited:
+    """Something that another procedure wrote: its full name in that one's file, and that one's name."""
+
+    dotted: str
+    procedure: str
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """The content of a YAML file, or of a mapping within it, with positions.
 
     `value` is plain data; `keys` and `values` give the position of a key's name and of its value, by full path from
-    the top of the file; `root` is where `value` stands in the file.
+    the top of the file; `root` is where `value` stands in the file. `inherited` has what came from other procedures.
     """
 
     path: Path
@@ -46,6 +55,7 @@ class Document:
     keys: Mapping[Key, Position] = field(default_factory=dict)
     values: Mapping[Key, Position] = field(default_factory=dict)
     root: Key = ()
+    inherited: Mapping[Key, Inherited] = field(default_factory=dict)
 
     def where(self, key: Key) -> Position:
         """The position of a value; where the file has none, of the name of the nearest key around it."""
@@ -69,8 +79,38 @@ class Document:
         return self.root + key in self.values
 
     def dotted(self, key: Key) -> str:
-        """The key's full name in the file."""
-        return dotted(self.root + key)
+        """The key's full name in the file where it stands."""
+        full = self.root + key
+        above, length = self._inherited(full)
+        return dotted((above.dotted, *full[length:])) if above else dotted(full)
+
+    def _inherited(self, full: Key) -> tuple[Inherited | None, int]:
+        """What came with a key or the nearest one around it from another procedure, and how much of the key that is."""
+        for length in range(len(full), len(self.root), -1):
+            if found := self.inherited.get(full[:length]):
+                return found, length
+            if full[:length] in self.values:
+                break
+        return None, 0
+
+    def folder(self, key: Key) -> Path:
+        """The folder of the file where a value is written: what its relative paths mean."""
+        return self.where(key).file.parent
+
+    def note(self, key: Key, name: str) -> str:
+        """Of something inherited: who meets it, and from whom it came."""
+        above, _ = self._inherited(self.root + key)
+        return f" (as {name!r} extends {above.procedure!r})" if above else ""
+
+    def origins(self) -> dict[str, str]:
+        """Where what was written: full key → ``file:line``, with the procedure that it was inherited from."""
+        root = len(self.root)
+        inside = (key for key in self.values if key[:root] == self.root and len(key) > root)
+        return {dotted(key[root:]): self._origin(key) for key in inside}
+
+    def _origin(self, full: Key) -> str:
+        above = self.inherited.get(full)
+        return f"{self.values[full].short}{f' (of {above.procedure})' if above else ''}"
 
     def part(self, key: Key) -> Document:
         """The mapping at `key` as a document of its own."""
@@ -115,7 +155,7 @@ def read_yaml(path: Path, problems: Problems) -> Document | None:
 def read_text(path: Path, problems: Problems) -> str | None:
     """A file as UTF-8 text; None, with a problem noted, when it cannot be had."""
     try:
-        data = path.read_bytes()
+        data = _bytes(path)
     except FileNotFoundError:
         problems.add(Position(path), "", "no such file")
     except IsADirectoryError:
@@ -127,9 +167,18 @@ def read_text(path: Path, problems: Problems) -> str | None:
     return None
 
 
+def _bytes(path: Path) -> bytes:
+    """What a file holds, and a little more than may be of it: devices and pipes never end."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise ValueError("it is a device or a pipe, a file is expected")
+    with path.open("rb") as stream:
+        return stream.read(MAX_BYTES + 1)
+
+
 def _decoded(path: Path, data: bytes, problems: Problems) -> str | None:
     if len(data) > MAX_BYTES:
-        problems.add(Position(path), "", f"is no configuration file: {len(data)} bytes")
+        problems.add(Position(path), "", f"is no configuration file: more than {MAX_BYTES} bytes")
         return None
     try:
         return data.decode("utf-8-sig")

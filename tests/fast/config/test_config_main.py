@@ -82,7 +82,8 @@ def test_empty_sections_mean_defaults(site: SiteOnDisk) -> None:
         (
             "procedures:",
             "zzz: 1\nprocedures:",
-            "main.yaml:4:1: zzz: unknown key (known here: site, procedures, default_procedure, executor, ledger, report, publication, "
+            "main.yaml:4:1: zzz: unknown key (known here: site, procedures, libraries, workflows, default_procedure, "
+            "executor, ledger, report, publication, "
             "retention, morning, resources, log_level)",
         ),
         ("  name: test\n", "", "main.yaml:1:1: site.name: is missing: The site's name in reports."),
