@@ -14,7 +14,7 @@ import click
 from osa_luigi.errors import OsaError
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "config": ("osa_luigi.cli.config:config", "Validate and show the configuration."),
+    "config": ("osa_luigi.cli.config:config", "Validate, show, compare and explain the configuration."),
     "plan": ("osa_luigi.cli.plan:plan", "What would run for a night, and why."),
     "status": ("osa_luigi.cli.status:status", "The operator's table of a night."),
     "nights": ("osa_luigi.cli.nights:nights", "The last weeks, a line for each night."),

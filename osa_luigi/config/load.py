@@ -122,6 +122,23 @@ def _workflows(main: MainConfig, problems: Problems) -> list[Workflow]:
     return read_all(read.checked, problems).workflows if read else []
 
 
+def open_library(path: Path, problems: Problems) -> tuple[Surroundings, list[Workflow]] | None:
+    """A site with all procedures as checked, and its workflows; what is wrong around the procedures goes into `problems`."""
+    read = _read_main(path, problems, check_files=False, to_write=False)
+    if read is None:
+        return None
+    library = read_all(read.checked, problems)
+    return Surroundings(read.checked, read.config, library.procedures, check_files=False), library.workflows
+
+
+def build_of(around: Surroundings, chosen: Checked, problems: Problems) -> Any:
+    """What the builder of its type makes of a procedure; it counts only if no problem was noted."""
+    whole = chosen.good("extends")
+    built = _BUILDERS[chosen.values["type"]](around, chosen) if whole else None
+    problems.absorb(chosen.problems)
+    return built
+
+
 def validate(path: Path, procedure: str | None = None, *, check_files: bool = True) -> tuple[list[str], list[str]]:
     """Look for every mistake, in the main file and in its procedures alike (all, or the named one).
 
@@ -199,11 +216,7 @@ def _choose(
 
 def _build(main: _Main, chosen: Checked, library: list[Checked], problems: Problems, check_files: bool) -> Any:
     """A procedure's result; it counts only if no problem was noted."""
-    build = _BUILDERS[chosen.values["type"]]
-    whole = chosen.good("extends")
-    built = build(Surroundings(main.checked, main.config, library, check_files), chosen) if whole else None
-    problems.absorb(chosen.problems)
-    return built
+    return build_of(Surroundings(main.checked, main.config, library, check_files), chosen, problems)
 
 
 def _reconstruction(around: Surroundings, chosen: Checked) -> Procedure:

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from osa_luigi.config.kinds import SCHEMAS
 from osa_luigi.config.render import scalar
-from osa_luigi.config.rules import Schema, is_section, leaves
-from osa_luigi.config.schema import MAIN, PROCEDURE
+from osa_luigi.config.rules import Schema, are_records, is_section, leaves
+from osa_luigi.config.schema import MAIN
 
 BEGIN = "<!-- reference: made by `python -m osa_luigi.config.reference` -->"
 END = "<!-- end of reference -->"
+
+FILES: Mapping[str, Schema] = {
+    "The main file": MAIN,
+    **{f"A procedure of type {kind}": schema for kind, schema in SCHEMAS.items()},
+}
+"""Heading → what may stand there."""
 
 _TYPES = {
     "string": "text",
     "integer": "whole number",
     "number": "number",
     "boolean": "true or false",
-    "list": "list of texts",
+    "list": "list",
     "dict": "mapping",
 }
 
 
 def reference_markdown() -> str:
-    """Every key of both files: kind, type, default, and what it is for."""
-    parts = [BEGIN, *_file("The main file", MAIN), *_file("A procedure", PROCEDURE), END]
-    return "\n\n".join(parts)
+    """Every key of the main file and of procedures: kind, type, default, and what it is for."""
+    parts = [part for title, schema in FILES.items() for part in _file(title, schema)]
+    return "\n\n".join([BEGIN, *parts, END])
 
 
 def _file(title: str, schema: Schema) -> Iterator[str]:
@@ -46,24 +53,35 @@ def _table(schema: Schema, prefix: tuple[str, ...]) -> str:
 
 def _row(key: tuple[str, ...], rule: Schema) -> str:
     meta = rule["meta"]
-    cells = [f"`{'.'.join(key)}`", meta["kind"], _type(rule), _default(rule), _doc(rule)]
+    cells = [f"`{'.'.join(key)}`", meta["kind"], type_text(rule), default_text(rule), doc_text(rule)]
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def _type(rule: Schema) -> str:
+def type_text(rule: Schema) -> str:
+    """What a value may be."""
     choices = ", ".join(f"`{choice}`" for choice in rule.get("allowed", ()))
     unit = rule["meta"].get("unit")
-    return (choices or _TYPES[rule["type"]]) + (f" ({unit})" if unit else "")
+    return (choices or _kind_of(rule)) + (f" ({unit})" if unit else "")
 
 
-def _default(rule: Schema) -> str:
+def _kind_of(rule: Schema) -> str:
+    if are_records(rule):
+        return "list of mappings"
+    if rule["type"] == "list" and "schema" in rule:
+        return "list of texts"
+    return _TYPES[rule["type"]]
+
+
+def default_text(rule: Schema) -> str:
+    """What holds where nothing is said."""
     return "required" if rule.get("required") else f"`{scalar(rule['default'])}`"
 
 
-def _doc(rule: Schema) -> str:
+def doc_text(rule: Schema) -> str:
+    """What a setting is for, and what a path is relative to."""
     meta = rule["meta"]
     path = f" Path, relative to {meta['path']}." if "path" in meta else ""
-    later = f" Not yet: {', '.join(meta['later'])}." if "later" in meta else ""
+    later = f" Not yet: {', '.join(meta['later'])}." if meta.get("later") else ""
     return f"{meta['doc']}{path}{later}"
 
 

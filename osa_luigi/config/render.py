@@ -86,9 +86,9 @@ def show(configuration: Configuration) -> str:
     lines = [
         f"# {configuration}",
         "main:",
-        *_yaml(main.settings, _comments(main.origins, _main_meanings(main)), (), 1),
+        *yaml_lines(main.settings, _comments(main.origins, _main_meanings(main)), (), 1),
         "procedure:",
-        *_yaml(procedure.settings, _comments(procedure.origins, _procedure_meanings(procedure)), (), 1),
+        *yaml_lines(procedure.settings, _comments(procedure.origins, _procedure_meanings(procedure)), (), 1),
     ]
     return "\n".join(lines) + "\n"
 
@@ -115,13 +115,14 @@ def _procedure_meanings(procedure: Procedure) -> dict[str, str]:
     return {"production_id": procedure.production_id, **models}
 
 
-def _yaml(values: Mapping[str, Any], comment: Comment, key: Key, depth: int) -> Iterator[str]:
+def yaml_lines(values: Mapping[str, Any], comment: Comment, key: Key = (), depth: int = 0) -> Iterator[str]:
+    """Settings as YAML, with `comment(full key, value as text)` behind each."""
     for name, value in values.items():
         here = (*key, name)
         head = f"{'  ' * depth}{scalar(name)}:"
         if isinstance(value, Mapping) and value:
             yield head
-            yield from _yaml(value, comment, here, depth + 1)
+            yield from yaml_lines(value, comment, here, depth + 1)
         else:
             yield f"{head} {scalar(value)}  # {comment(dotted(here), str(value))}"
 
@@ -154,17 +155,18 @@ def _is_plain(text: str) -> bool:
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What changed from one mapping to another, a line each: ``dl1ab.images: true → false``."""
-    return list(_differences(old, new, ()))
+    return [f"{key}: {brief(before)} → {brief(after)}" for key, before, after in changes(old, new)]
 
 
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any], key: Key) -> Iterator[str]:
+def changes(old: Mapping[str, Any], new: Mapping[str, Any], key: Key = ()) -> Iterator[tuple[str, Any, Any]]:
+    """What changed from one mapping to another: full key, value before and after, `ABSENT` for none."""
     for name in [*old, *(name for name in new if name not in old)]:
         here = (*key, name)
-        before, after = old.get(name, _ABSENT), new.get(name, _ABSENT)
+        before, after = old.get(name, ABSENT), new.get(name, ABSENT)
         if isinstance(before, Mapping) and isinstance(after, Mapping):
-            yield from _differences(before, after, here)
+            yield from changes(before, after, here)
         elif thaw(before) != thaw(after) or isinstance(before, bool) is not isinstance(after, bool):
-            yield f"{dotted(here)}: {_brief(before)} → {_brief(after)}"
+            yield dotted(here), before, after
 
 
 class _Absent:
@@ -172,9 +174,10 @@ class _Absent:
         return "(not there)"
 
 
-_ABSENT = _Absent()
+ABSENT = _Absent()
 
 
-def _brief(value: Any) -> str:
-    text = repr(value) if value is _ABSENT else scalar(value)
+def brief(value: Any) -> str:
+    """A value in one line, cut short."""
+    text = repr(value) if value is ABSENT else scalar(value)
     return text if len(text) <= 80 else text[:77] + "..."

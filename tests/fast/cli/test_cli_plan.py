@@ -93,6 +93,8 @@ def test_conflicts_are_told_with_what_would_change(closed: Demo, tmp_path: Any) 
     text = site.osa("plan", *DATE, code=1).stdout
     assert "picture_thresh: 8 → 10 (4 units)" in text
     assert "Nothing would be made. Give the new settings a production id" in text
+    found = site.data("config", "diff", "fake", *DATE, code=1)["differences"]
+    assert any("picture_thresh: 8 → 10" in one["text"] and one["units"] == 4 for one in found)
     assert site.data("status", *DATE, code=1)["sequences"][1]["state"] == "CONFLICT"
 
 

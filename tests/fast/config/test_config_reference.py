@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from osa_luigi.config import STEPS
-from osa_luigi.config.reference import BEGIN, END, reference_markdown
+from osa_luigi.config.reference import BEGIN, END, FILES, reference_markdown
 from osa_luigi.config.render import scalar
 from osa_luigi.config.rules import Schema, is_section, leaves
-from osa_luigi.config.schema import MAIN, PROCEDURE
 
 DOCS = Path(__file__).parents[3] / "docs/configuration.md"
-SETTINGS = [*leaves(MAIN), *leaves(PROCEDURE)]
+SETTINGS = [(title, key, rule) for title, schema in FILES.items() for key, rule in leaves(schema)]
 
 
-def rows() -> dict[str, list[str]]:
-    """The tables of the page: the cells of each key."""
-    lines = re.findall(r"^\| `([^`]+)` \| ((?:scientific|operational) .*) \|$", DOCS.read_text(), re.M)
+def rows(title: str) -> dict[str, list[str]]:
+    """The tables under a heading of the page: the cells of each key."""
+    part = DOCS.read_text().split(f"### {title}\n")[1].split("\n### ")[0]
+    lines = re.findall(r"^\| `([^`]+)` \| ((?:scientific|operational) .*) \|$", part, re.M)
     return {key: [cell.strip() for cell in rest.split(" | ")] for key, rest in lines}
 
 
@@ -31,12 +31,15 @@ def test_the_tables_are_up_to_date() -> None:
 
 
 def test_every_key_is_documented_and_nothing_else() -> None:
-    assert set(rows()) == {".".join(key) for key, _ in SETTINGS}
+    for title, schema in FILES.items():
+        assert set(rows(title)) == {".".join(key) for key, _ in leaves(schema)}
 
 
-@pytest.mark.parametrize(("key", "rule"), SETTINGS, ids=[".".join(key) for key, _ in SETTINGS])
-def test_a_key_is_documented_with_kind_and_default(key: tuple[str, ...], rule: Schema) -> None:
-    kind, _, default, doc = rows()[".".join(key)]
+@pytest.mark.parametrize(
+    ("title", "key", "rule"), SETTINGS, ids=[f"{title.split()[-1]}-{'.'.join(key)}" for title, key, _ in SETTINGS]
+)
+def test_a_key_is_documented_with_kind_and_default(title: str, key: tuple[str, ...], rule: Schema) -> None:
+    kind, _, default, doc = rows(title)[".".join(key)]
     assert kind == rule["meta"]["kind"]
     assert default == ("required" if rule.get("required") else f"`{scalar(rule['default'])}`")
     assert doc.startswith(rule["meta"]["doc"])
@@ -49,7 +52,7 @@ def test_the_page_names_every_step() -> None:
 
 
 def test_every_section_says_what_it_is_for() -> None:
-    pending = [*MAIN.values(), *PROCEDURE.values()]
+    pending = [rule for schema in FILES.values() for rule in schema.values()]
     while pending:
         rule = pending.pop()
         assert rule["meta"]["doc"]
