@@ -111,6 +111,8 @@ def _what(session: Session, findings: list[Finding]) -> str:
 
 
 def _more(session: Session, finding: Finding) -> Iterator[str]:
+    if finding.chosen and not finding.failures:
+        yield f"models: {finding.chosen}"
     if finding.advice:
         yield f"next: {finding.advice}"
     if finding.situation in (Situation.DONE, Situation.GIVEN_UP):
