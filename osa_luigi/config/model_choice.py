@@ -58,7 +58,13 @@ MODEL_CHOICE: Schema = section(
                 "NSB of the models that suit a cleaning, by its picture threshold; the nearest to the run's NSB is taken.",
                 {
                     "picture_thresh": leaf(
-                        SCIENTIFIC, "number", None, "Picture threshold of a cleaning.", min=0, unit="p.e.", required=True
+                        SCIENTIFIC,
+                        "number",
+                        None,
+                        "Picture threshold of a cleaning.",
+                        min=0,
+                        unit="p.e.",
+                        required=True,
                     ),
                     "nsb": leaf(
                         SCIENTIFIC,

@@ -352,7 +352,11 @@ def _receipt(run: _Attempt, verified: Mapping[str, Any]) -> Receipt:
         settings=call.settings,
         inputs=tuple({"role": i.role, "path": str(i.path), "identity": i.identity, "key": i.key} for i in call.inputs),
         outputs=outputs,
-        counts={**verified["counts"], **({"decisions": list(call.decisions)} if call.decisions else {})},
+        counts={
+            **({"chosen": dict(call.chosen)} if call.chosen else {}),
+            **verified["counts"],
+            **({"decisions": list(call.decisions)} if call.decisions else {}),
+        },
         software=software(),
         attempt=run.record("made", ""),
     )
