@@ -74,7 +74,7 @@ class Finding:
     failures
         Cause and text of each attempt that failed.
     text
-        Why it is refused or given up.
+        Why it is refused or given up, or not seen.
     chosen
         What an input of it was chosen by, or why none could be.
     """
@@ -165,8 +165,13 @@ class Asking:
             memory_mb=job.asked.memory_mb,
             time_limit_s=self._limit_s(stand),
             failures=tuple((str(failure.cause), failure.text) for failure in job.failures) + told,
-            text=job.text,
+            text=self._whose(stand) or job.text,
         )
+
+    def _whose(self, stand: Stand) -> str:
+        """Of jobs that SLURM does not show because they are another account's."""
+        other = self._desk.other_account(stand.array) if stand.where in (Where.UNSURE, Where.UNSEEN) else ""
+        return f"its jobs are of the account {other}, and only to that SLURM shows them" if other else ""
 
     def _limit_s(self, stand: Stand) -> float:
         """Of its element: the time of all its jobs, and what the site adds."""
