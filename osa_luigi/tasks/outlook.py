@@ -108,7 +108,7 @@ def outlook(session: Session, production: Production, call: StepCall) -> Outlook
         case Standing.GROWN:
             why = "; ".join(decided_since(call, receipt)) or "made from less than there is now"
             return Outlook(production, call, Kind.GROWN, why, (), receipt)
-    if session.book(production).presence(call.name) is Presence.LOST:
+    if session.book(production).presence(call.name, receipt) is Presence.LOST:
         return Outlook(production, call, Kind.LOST, "its files are gone, or of another size", (), receipt)
     origin = f"linked from production {receipt.linked_from}" if receipt.linked_from else "made"
     ended = str(receipt.attempt.get("ended", ""))[:19].replace("T", " ")
