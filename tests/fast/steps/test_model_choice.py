@@ -17,15 +17,18 @@ from osa_luigi.cli.app import app
 from osa_luigi.config import load
 from osa_luigi.config.model_choice import pattern
 from osa_luigi.errors import ConfigurationError, NightError, VerificationError
+from osa_luigi.ledger.making import Making
+from osa_luigi.ledger.origins import Origins
 from osa_luigi.night import DriveLog, compact
 from osa_luigi.night.drive import LATITUDE
-from osa_luigi.products.receipt import current_receipt
+from osa_luigi.products.receipt import Made, Receipt, current_receipt
 from osa_luigi.steps import models as choosing
 from osa_luigi.steps.behaviour import behaviour
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.models import Models
 from osa_luigi.steps.plan import NightPlan
 from osa_luigi.steps.standing import Standing, standing
+from osa_luigi.steps.targets import Layout
 from osa_luigi.tasks.outlook import outlook
 from osa_luigi.tasks.session import open_session
 
@@ -349,3 +352,37 @@ def test_a_set_nsb_where_it_is_found_per_run_is_told(site: FakeSite) -> None:
         ConfigurationError, match=r"dl2\.model_choice\.nsb: has no effect where tailcuts\.source is per_run"
     ):
         load(site.config, "real")
+
+
+def receipt_of(call: StepCall, root: Path) -> Receipt:
+    """Of a DL2 whose models were chosen when it ran."""
+    settled = behaviour(call).settled(call)
+    (output,) = call.outputs
+    return Receipt(
+        step="dl2",
+        unit=call.unit,
+        key=call.key,
+        generation=1,
+        settings=call.settings,
+        inputs=tuple(item.as_json() for item in call.inputs),
+        outputs=(Made("dl2", output.path, root / "scratch", 1, "0" * 64, ""),),
+        counts={"events": 1, "chosen": dict(settled.chosen)},
+        software={},
+        attempt={},
+    )
+
+
+def test_models_that_were_not_taken_are_no_source_and_the_product_is_published_under_the_level(site: FakeSite) -> None:
+    per_run(site)
+    plan = plan_of(site)
+    call = dl2(plan)
+    write_found(call, 8, "0.2221")
+    receipt = receipt_of(call, plan.production.root)
+    making = Making.of(plan.production, receipt)
+    (models,) = [source.path for source in making.sources if source.role == "run_models"]
+    assert models.endswith("mc_nsb_tuning_0.14/dec_2276")
+    assert not Origins().trouble(next(source for source in making.sources if source.role == "run_models"))
+    template = {"dl2": "DL2/{date}/{production}/{tailcut}/{nsb}/{name}"}
+    layout = Layout(plan.production, site.data, template, {}, ())
+    (target,) = layout.targets(receipt)
+    assert target.place.parent.name == "nsb_tuning_0.14"
