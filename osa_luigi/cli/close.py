@@ -98,7 +98,7 @@ def _data(seen: Overview, result: Result | None, *, good: bool) -> dict[str, Any
 def _print(seen: Overview, result: Result | None) -> None:
     night = f"Night {seen.date.isoformat()}, production {seen.production.id}"
     click.echo(f"{night}: {verdict_line(seen.verdict)}")
-    for line in _missing(seen.verdict):
+    for line in (*_missing(seen.verdict), *(f"  Mind: {line}." for line in seen.verdict.beside)):
         click.echo(line)
     if result is not None and not result.good:
         click.echo(f"Closing failed: {result.reason}", err=True)

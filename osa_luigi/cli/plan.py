@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -136,7 +136,7 @@ def _print(plan: NightPlan, items: Sequence[Outlook], *, every: bool) -> None:
     if plan.night.erroneous:
         click.echo(f"Mind: {left_out(plan.night)}.")
     print_table(_every(items) if every else _summary_table(items))
-    for line in _conclusion(items):
+    for line in (*_conclusion(items), *_choices(items, every=every)):
         click.echo(line)
 
 
@@ -165,7 +165,8 @@ def _summary_table(items: Sequence[Outlook]) -> Table:
 def _every(items: Sequence[Outlook]) -> Table:
     table = plain_table("Step", "Unit", "", "Why")
     for item in items:
-        table.add_row(item.call.step, item.call.unit, str(item.kind), item.why)
+        why = f"{item.why}; {item.choice}" if item.choice else item.why
+        table.add_row(item.call.step, item.call.unit, str(item.kind), why)
     return table
 
 
@@ -183,6 +184,18 @@ def _conclusion(items: Sequence[Outlook]) -> list[str]:
         *more,
         _advice(refused),
     ]
+
+
+def _choices(items: Sequence[Outlook], *, every: bool) -> Iterator[str]:
+    """What was chosen run by run; what could not be, is told in any case."""
+    lacking = {item.call.unit: str(item.call.chosen["lacks"]) for item in items if "lacks" in item.call.chosen}
+    for text in dict.fromkeys(lacking.values()):
+        units = [unit for unit, said in lacking.items() if said == text]
+        yield f"Mind: DL2 of {', '.join(units[:SHOWN])} cannot be made: {text}"
+    if not every:
+        chosen = Counter(str(item.chosen.get("models", "")) for item in items if "why" in item.chosen)
+        for models, count in chosen.items():
+            yield f"Models of {count} runs: {models or 'chosen once the NSB of the run is found'} (--all says why)."
 
 
 def _advice(refused: Sequence[Outlook]) -> str:

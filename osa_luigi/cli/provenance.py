@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -181,7 +181,7 @@ def _branch(tree: Tree, one: Fold, lead: str, told: set[int], *, alone: bool) ->
     branch = tree.add(f"{lead}{_line(one)}")
     if alone:
         branch.add(f"software: {_versions(one)}")
-    for line in (*_settings(one), *_decisions(one)):
+    for line in (*_settings(one), *_adopted(one), *_chosen(one), *_decisions(one)):
         branch.add(line)
     for origin in one.origins.values():
         branch.add(_origin(origin))
@@ -217,6 +217,26 @@ def _settings(one: Fold) -> Iterator[str]:
     for name, value in one.first.settings.items():
         if is_configuration(value):
             yield f"{name}: {configuration_path(one.production, value)}"
+
+
+def _adopted(one: Fold) -> Iterator[str]:
+    """By whom products were taken over that something else made, and why; each saying once, with the files of the first."""
+    told = [(making.attempt["adopted"], making) for making in one.makings if "adopted" in making.attempt]
+    by_saying: dict[tuple[str, str], list[tuple[Mapping[str, Any], Making]]] = {}
+    for said, making in told:
+        by_saying.setdefault((said["user"], said["reason"]), []).append((said, making))
+    for (user, reason), items in by_saying.items():
+        files = [path for said, _ in items for path in said["files"].values()]
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        when = min(making.started for _, making in items)[:19].replace("T", " ")
+        yield f"adopted, not made here: {when} UTC by {user}, from {files[0]}{more}: {reason}"
+
+
+def _chosen(one: Fold) -> Iterator[str]:
+    """By what models were chosen."""
+    yield from (
+        f"models: {why}" for why in dict.fromkeys(making.chosen["why"] for making in one.makings if making.chosen)
+    )
 
 
 def _decisions(one: Fold) -> Iterator[str]:
@@ -283,6 +303,8 @@ def _step(one: Fold, numbers: dict[int, int]) -> dict[str, Any]:
                 "key": making.key,
                 "generation": making.generation,
                 "attempt": making.attempt.get("id"),
+                **({"adopted": dict(making.attempt["adopted"])} if "adopted" in making.attempt else {}),
+                **({"chosen": dict(making.chosen)} if making.chosen else {}),
             }
             for making in one.makings
         ],

@@ -130,6 +130,8 @@ def print_overview(seen: Overview) -> None:
     _print_decisions(seen)
     _print_places(seen)
     click.echo(f"Verdict: {verdict_line(seen.verdict)}")
+    for line in seen.verdict.beside:
+        click.echo(f"Mind: {line}.")
     click.echo(_conclusion(seen))
 
 

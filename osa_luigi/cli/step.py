@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -15,6 +16,7 @@ import click
 from osa_luigi.cli import choose, options
 from osa_luigi.cli.tables import plain_table, print_table
 from osa_luigi.config import load
+from osa_luigi.errors import OsaError
 from osa_luigi.products.identity import plain
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import current_receipt
@@ -117,7 +119,10 @@ def run(
 
 def shell(call: StepCall, cache: Path, configs: Mapping[Path, Mapping[str, Any]]) -> Iterator[str]:
     """The step as a script, with what the runner sets around it, and with the configurations that are only planned yet."""
-    command = behaviour(call).command(call)
+    step = behaviour(call)
+    with contextlib.suppress(OsaError, OSError):  # what chooses its inputs is not made yet: the command says so
+        call = step.settled(call)
+    command = step.command(call)
     yield "#!/bin/sh -e"
     yield f"# {call.name}, step key {call.key}"
     yield "# Run it in an empty folder: what it makes stays there, unverified and without a receipt."

@@ -97,7 +97,8 @@ def _what(session: Session, findings: list[Finding]) -> str:
             where = f" on {finding.node}" if finding.node else ""
             return f"running{where}{slurm}{_since(finding)}{_limit(finding)}"
         case Situation.UNSEEN:
-            return f"handed to SLURM as {elements} in array {finding.array}, of which its queue says nothing (now): the engine looks it up"
+            whose = finding.text or "the engine looks it up"
+            return f"handed to SLURM as {elements} in array {finding.array}, of which its queue says nothing (now): {whose}"
         case Situation.ENDED:
             return f"SLURM {elements} has ended; the engine takes it in at its next look"
         case Situation.READY:
@@ -111,6 +112,8 @@ def _what(session: Session, findings: list[Finding]) -> str:
 
 
 def _more(session: Session, finding: Finding) -> Iterator[str]:
+    if finding.chosen and not finding.failures:
+        yield f"models: {finding.chosen}"
     if finding.advice:
         yield f"next: {finding.advice}"
     if finding.situation in (Situation.DONE, Situation.GIVEN_UP):

@@ -12,6 +12,7 @@ from osa_luigi.config import checks
 from osa_luigi.config import model as m
 from osa_luigi.config.frozen import FrozenMapping, freeze, thaw
 from osa_luigi.config.lstchain_config import lstchain_version, resolve
+from osa_luigi.config.model_choice import ModelChoice, built
 from osa_luigi.config.paths import PathError, located
 from osa_luigi.config.problems import Key
 from osa_luigi.config.validate import Checked
@@ -186,7 +187,13 @@ def _dl2(checked: Checked, base: Path) -> m.Dl2:
     values = _resolved(checked, "dl2", over_standard=True)
     text = values["models"]
     models = None if text is None else _path(checked, ("dl2", "models"), text, base)
-    return m.Dl2(values["enabled"], models, values["config"])
+    return m.Dl2(values["enabled"], models, values["config"], _model_choice(checked, values["model_choice"], base))
+
+
+def _model_choice(checked: Checked, values: Mapping[str, Any] | None, base: Path) -> ModelChoice | None:
+    if values is None or not checked.sound("dl2", "model_choice"):
+        return None
+    return built(values, _path(checked, ("dl2", "model_choice", "base"), values["base"], base))
 
 
 def _fake(values: Mapping[str, Any] | None) -> m.Fake | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from osa_luigi.config.frozen import FrozenMapping
 from osa_luigi.config.model import LocalExecutor, Procedure, Site
+from osa_luigi.config.model_choice_checks import check_model_choice
 from osa_luigi.config.paths import not_a_folder, not_writable
 from osa_luigi.config.problems import Key, suggestion
 from osa_luigi.config.schema import STANDARD_CONFIG, STEPS
@@ -95,12 +96,14 @@ def _base_is_good(main: Checked, site: Site, path: Path) -> bool:
 
 def check_models(main: Checked, checked: Checked, site: Site, procedure: Procedure) -> None:
     """The random forests are there, where they are needed."""
-    models = procedure.dl2.models
+    models, key = procedure.dl2.models, "models"
+    if choice := procedure.dl2.choice:
+        models, key = choice.base, "model_choice"
     if models is None or procedure.fake is not None or not procedure.dl2.enabled:
         return
     trouble = not_a_folder(models)
-    if trouble and checked.good("dl2", "models") and _base_is_good(main, site, models):
-        checked.report(("dl2", "models"), trouble)
+    if trouble and checked.good("dl2", key) and _base_is_good(main, site, models):
+        checked.report(("dl2", key) if key == "models" else ("dl2", key, "base"), trouble)
 
 
 def check_site_for(main: Checked, site: Site, procedure: Mapping[str, Any]) -> None:
@@ -137,7 +140,7 @@ def check_together(procedure: Checked) -> None:
         (
             _no_models(procedure),
             ("dl2", "models"),
-            "is needed where dl2.enabled is true: the folder of the random forests",
+            "is needed where dl2.enabled is true: the folder of the random forests, or how they are chosen (dl2.model_choice)",
         ),
         (_unmerged_dl2(procedure), ("merge", "dl1"), "must be true where dl2.enabled is: DL2 is made of merged files"),
         (_blind_longterm(procedure), ("longterm", "enabled"), "needs datacheck.enabled: true (or set it to false)"),
@@ -153,6 +156,7 @@ def check_together(procedure: Checked) -> None:
         if broken and procedure.good(*key):
             procedure.report(key, text)
     _check_tailcuts_twice(procedure)
+    check_model_choice(procedure)
     _check_patterns(procedure)
 
 
@@ -163,7 +167,8 @@ def _flatfield_range(procedure: Checked) -> bool:
 
 def _no_models(procedure: Checked) -> bool:
     real = procedure.get("fake") is None
-    return real and procedure.get("dl2", "enabled") and procedure.get("dl2", "models") is None
+    chosen = procedure.get("dl2", "model_choice") is not None
+    return real and not chosen and procedure.get("dl2", "enabled") and procedure.get("dl2", "models") is None
 
 
 def _unmerged_dl2(procedure: Checked) -> bool:

@@ -17,6 +17,7 @@ from osa_luigi.config.executors import SlurmExecutor as SlurmExecutor
 from osa_luigi.config.executors import SlurmGrowth as SlurmGrowth
 from osa_luigi.config.executors import SlurmPlace as SlurmPlace
 from osa_luigi.config.frozen import FrozenMapping
+from osa_luigi.config.model_choice import ModelChoice
 
 Origins = Mapping[str, str]
 
@@ -246,11 +247,12 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Dl2:
-    """DL1b to DL2; `models` is absolute, and set where `enabled`."""
+    """DL1b to DL2; `models` is absolute, and it or `choice` is set where `enabled`."""
 
     enabled: bool
     models: Path | None
     config: FrozenMapping
+    choice: ModelChoice | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def _kind_of(rule: Schema) -> str:
     if are_records(rule):
         return "list of mappings"
     if rule["type"] == "list" and "schema" in rule:
-        return "list of texts"
+        return "list of numbers" if rule["schema"]["type"] == "number" else "list of texts"
     return _TYPES[rule["type"]]
 
 

@@ -111,8 +111,9 @@ def _main_meanings(main: MainConfig) -> dict[str, str]:
 
 
 def _procedure_meanings(procedure: Procedure) -> dict[str, str]:
-    models = {"dl2.models": str(procedure.dl2.models)} if procedure.dl2.models else {}
-    return {"production_id": procedure.production_id, **models}
+    dl2 = procedure.dl2
+    folders = {"dl2.models": dl2.models, "dl2.model_choice.base": dl2.choice and dl2.choice.base}
+    return {"production_id": procedure.production_id, **{key: str(path) for key, path in folders.items() if path}}
 
 
 def yaml_lines(values: Mapping[str, Any], comment: Comment, key: Key = (), depth: int = 0) -> Iterator[str]:

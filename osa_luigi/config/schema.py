@@ -7,6 +7,7 @@ docs/configuration.md is made from this file.
 from __future__ import annotations
 
 from osa_luigi.config.head import NAME, NAME_HINT, head
+from osa_luigi.config.model_choice import MODEL_CHOICE
 from osa_luigi.config.publication import PUBLICATION
 from osa_luigi.config.rules import OPERATIONAL, SCIENTIFIC, Schema, free, leaf, names, section
 from osa_luigi.config.sharing import SHARING
@@ -456,10 +457,11 @@ PROCEDURE: Schema = {
                 SCIENTIFIC,
                 "string",
                 None,
-                "Folder of the random forests; must exist, and be named, where DL2 is enabled.",
+                "Folder of the random forests; it, or model_choice, must be there where DL2 is enabled.",
                 minlength=1,
                 path="site.base",
             ),
+            "model_choice": MODEL_CHOICE,
             **_lstchain(STANDARD_CONFIG, "the reconstruction to DL2"),
         },
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,23 @@ from osa_luigi.products.identity import canonical_json, digest
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Made, Receipt
 
-ATTEMPT = ("id", "started", "ended", "host", "exit_code", "wall_s", "cpu_s", "peak_memory_mb", "pid", "job", "log")
+RUN_MODELS = "run_models"
+"""Role of random forests that are chosen for a run, of which the receipt names all that there were to choose from."""
+
+ATTEMPT = (
+    "id",
+    "started",
+    "ended",
+    "host",
+    "exit_code",
+    "wall_s",
+    "cpu_s",
+    "peak_memory_mb",
+    "pid",
+    "job",
+    "log",
+    "adopted",
+)
 """What of an attempt is told; what a receipt does not hold is left out."""
 
 
@@ -53,6 +69,8 @@ class Making:
         The production of the same night that it was linked from; empty if it was made in this one.
     decisions
         Because of which units were left out, as the receipt tells them.
+    chosen
+        What one of several inputs of a role was chosen by; the others were not used, and are no sources.
     """
 
     production: Production
@@ -67,6 +85,7 @@ class Making:
     attempt: Mapping[str, Any]
     linked_from: str = ""
     decisions: tuple[Mapping[str, Any], ...] = ()
+    chosen: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, production: Production, receipt: Receipt) -> Making:
@@ -79,11 +98,12 @@ class Making:
             generation=receipt.generation,
             settings=_shared(canonical_json(receipt.settings)),
             software=_shared(canonical_json(receipt.software)),
-            sources=tuple(_source(item) for item in receipt.inputs),
+            sources=tuple(_source(item) for item in receipt.inputs if _was_used(item, receipt.counts.get("chosen"))),
             outputs=receipt.outputs,
             attempt={name: receipt.attempt[name] for name in ATTEMPT if receipt.attempt.get(name) is not None},
             linked_from=receipt.linked_from,
             decisions=tuple(receipt.counts.get("decisions") or ()),
+            chosen=receipt.counts.get("chosen") or {},
         )
 
     @property
@@ -118,6 +138,11 @@ class Making:
     def file_id(self, made: Made) -> str:
         """Unique at a site: a product that was made again has the same path, and is another file."""
         return f"{self.night}/{self.production.id}/{made.path}.{self.generation}"
+
+
+def _was_used(item: Mapping[str, Any], chosen: Mapping[str, Any] | None) -> bool:
+    """Whether an input is no model that was not chosen."""
+    return item["role"] != RUN_MODELS or not chosen or item["path"] == chosen.get("folder")
 
 
 def _source(item: Mapping[str, Any]) -> Source:

@@ -38,7 +38,8 @@ class Origins:
             same = self._log(path).goes_on_from(begin, end, identity["sha256"])
             return "" if same else f"{path}: its lines of the interval are others than when it was read"
         if "sha256" in identity or "files" in identity:
-            return "" if self._foreign(path) == identity else f"{path}: is another file than when it was read"
+            same = all(identity.get(name) == value for name, value in self._foreign(path).items())
+            return "" if same else f"{path}: is another file than when it was read"
         if "run_id" in identity:
             row = self._rows(path).get(int(identity["run_id"]))
             return (

@@ -98,9 +98,15 @@ class _Writer:
     def _attempt(self, making: Making) -> QualifiedName:
         """A linked product's attempt is that of the other production; it is told for each, since its receipt here tells it."""
         name = NAMES["attempt"][making.id]
-        told = {"step": making.step, "unit": making.unit, "stepKey": making.key, "generation": making.generation}
+        told: dict[str, Any] = {
+            "step": making.step,
+            "unit": making.unit,
+            "stepKey": making.key,
+            "generation": making.generation,
+        }
         told |= {"production": making.production.id, "night": making.night, "attempt": making.attempt.get("id")}
         told |= {key: making.attempt.get(key) for key in MEASURED} | {"linkedFrom": making.linked_from or None}
+        told |= {"models": making.chosen.get("why")} | _adoption(making)
         self.document.activity(
             name,
             _time(making.started),
@@ -108,6 +114,8 @@ class _Writer:
             {"prov:type": OSA["Attempt"], "prov:label": f"{making.step} {making.unit}", **_terms(told)},
         )
         self.document.wasAssociatedWith(name, self._software(making.software), self._settings(making))
+        if adopted := making.attempt.get("adopted"):
+            self.document.wasAssociatedWith(name, self._agent("person", adopted["user"]))
         return name
 
     def _software(self, versions: Mapping[str, str]) -> QualifiedName:
@@ -228,11 +236,13 @@ class _Writer:
 
     def _decider(self, one: Decided) -> QualifiedName:
         """A person, or the policy of the configuration."""
-        who = one.user if one.is_persons else one.by
-        name = NAMES["person" if one.is_persons else "policy"][who or "unknown"]
+        return self._agent("person", one.user) if one.is_persons else self._agent("policy", one.by)
+
+    def _agent(self, kind: str, who: str) -> QualifiedName:
+        name = NAMES[kind][who or "unknown"]
         if self._first(name):
-            kind = _prov("Person" if one.is_persons else "SoftwareAgent")
-            self.document.agent(name, {"prov:type": kind, "prov:label": who or "unknown"})
+            type_ = _prov("Person" if kind == "person" else "SoftwareAgent")
+            self.document.agent(name, {"prov:type": type_, "prov:label": who or "unknown"})
         return name
 
     def _first(self, name: QualifiedName) -> bool:
@@ -242,6 +252,20 @@ class _Writer:
         return True
 
 
+def _adoption(making: Making) -> dict[str, Any]:
+    """Of products that something else made: by whom they were taken over, from where, and what was only assumed of them."""
+    said = making.attempt.get("adopted")
+    if not said:
+        return {}
+    files = canonical_json(sorted(said["files"].values()))
+    return {
+        "adoptedBy": said["user"],
+        "adoptedFrom": files,
+        "adoptedBecause": said["reason"],
+        "assumed": said["assumed"],
+    }
+
+
 def identified(source: Source) -> Mapping[str, Any]:
     """What a step key takes of a foreign file, and in words whether its bytes were hashed: no hash is claimed that was not taken."""
     identity = source.identity
@@ -249,6 +273,11 @@ def identified(source: Source) -> Mapping[str, Any]:
         return {"stepKey": source.key, "identifiedBy": "step key: its receipt is not told here"}
     if not isinstance(identity, Mapping) or not identity:
         return {"identifiedBy": "its role alone (a fake step reads nothing)"}
+    if set(identity) == {"nsb", "declination"}:
+        return {
+            "identity": canonical_json(identity),
+            "identifiedBy": "its NSB and declination (a fake step reads nothing)",
+        }
     if "files" in identity:
         return {
             "identity": canonical_json(identity),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import asin, cos, degrees, inf, isfinite, radians, sin
 from pathlib import Path
+from statistics import median
 
 from osa_luigi.errors import NightError
 from osa_luigi.night.model import Pointing
@@ -14,6 +15,15 @@ from osa_luigi.night.names import BENDING_LOG, DRIVE_LOG
 
 MARGIN = 60
 """Seconds taken before and after a run, for interpolation and clock differences."""
+
+LATITUDE = 28.7615
+"""Of LST-1 (degrees north)."""
+
+SETTLED = 300
+"""Seconds from the start of a run whose positions tell where it points: they do not change while the log grows."""
+
+STEADY = 1.0
+"""Degrees by which the declination may change in that time while the telescope tracks."""
 
 TAI_MINUS_UTC = 37
 """Seconds; since 2017, so for all LST data."""
@@ -23,13 +33,15 @@ TAI_MINUS_UTC = 37
 class DriveLog:
     """The lines of a drive log, sorted by their time stamps (unix seconds, UTC).
 
-    ``covered`` is the time up to which all of it was written: no line that is still to come is older.
+    ``covered`` is the time up to which all of it was written: no line that is still to come is older. ``positions`` are the lines
+    of the log itself, without those of the bending corrections.
     """
 
     name: str
     stamps: tuple[float, ...]
     lines: tuple[bytes, ...]
     covered: float
+    positions: tuple[tuple[float, bytes], ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> DriveLog:
@@ -44,7 +56,8 @@ class DriveLog:
         logs = [_stamped(path), *([_stamped(bending)] if bending != path and bending.exists() else [])]
         covered = min(max((stamp for stamp, _ in log), default=-inf) for log in logs)
         stamped = sorted(line for log in logs for line in log)
-        return cls(path.name, tuple(stamp for stamp, _ in stamped), tuple(line for _, line in stamped), covered)
+        stamps, lines = tuple(stamp for stamp, _ in stamped), tuple(line for _, line in stamped)
+        return cls(path.name, stamps, lines, covered, tuple(sorted(logs[0])))
 
     def pointing(self, start: int, next_start: int | None) -> Pointing:
         """The lines that a run uses.
@@ -63,7 +76,22 @@ class DriveLog:
         digest = hashlib.sha256(
             b"".join(line + b"\n" for line in self._between(start - MARGIN, min(until, self.covered)))
         )
-        return Pointing(self.name, interval, digest.hexdigest())
+        return Pointing(self.name, interval, digest.hexdigest(), self.declination(start, next_start))
+
+    def declination(self, start: int, next_start: int | None) -> float | None:
+        """Where the telescope pointed in the first minutes of a run (degrees); None if it did not track, or the log is not so far.
+
+        Parameters
+        ----------
+        start, next_start
+            Unix seconds (UTC).
+        """
+        end = min(start + SETTLED, next_start or inf)
+        if self.covered < end:
+            return None
+        first, last = (bisect_left(self.positions, (stamp,)) for stamp in (start, end))
+        found = [value for _, line in self.positions[first:last] if (value := _declination(line)) is not None]
+        return median(found) if found and max(found) - min(found) <= STEADY else None
 
     def goes_on_from(self, begin: int, end: int, sha256: str) -> bool:
         """Whether the lines taken from an interval earlier are still the first that it has: the log has only grown.
@@ -84,6 +112,17 @@ class DriveLog:
 
     def _between(self, begin: float, end: float) -> tuple[bytes, ...]:
         return self.lines[bisect_left(self.stamps, begin) : bisect_right(self.stamps, end)]
+
+
+def _declination(line: bytes) -> float | None:
+    """Of a line ``unix-seconds azimuth zenith`` (degrees, azimuth from north through east)."""
+    latitude = radians(LATITUDE)
+    try:
+        azimuth, zenith = (radians(float(word)) for word in line.split()[1:3])
+        height = sin(latitude) * cos(zenith) + cos(latitude) * sin(zenith) * cos(azimuth)
+    except ValueError:
+        return None
+    return degrees(asin(max(-1.0, min(1.0, height)))) if isfinite(height) else None
 
 
 def pointing_times(path: Path) -> tuple[float, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import IntFlag, StrEnum
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 from typing import TypeAlias
 
@@ -83,12 +84,13 @@ class Pointing:
 
     ``interval`` (unix seconds) and the ``sha256`` of its lines are None if the run summary gives no start time
     (always so for R1v1 data): then the name says which log it is, which is append-only, and the receipt records
-    what was used.
+    what was used. ``declination`` (degrees; apparent, of date) is what the log says of the run's first minutes, None if nothing.
     """
 
     log: str
     interval: tuple[int, int] | None = None
     sha256: str | None = None
+    declination: float | None = field(default=None, compare=False)
 
     @property
     def identity(self) -> dict[str, object]:
@@ -193,6 +195,15 @@ class Run:
     def label(self) -> str:
         """``Run02008``."""
         return run_label(self.run_id)
+
+    @property
+    def declination(self) -> tuple[float, str] | None:
+        """Where the telescope pointed (degrees), and who says so: the run catalog, or else the drive log."""
+        if self.source and self.source.dec is not None and isfinite(self.source.dec):
+            return self.source.dec, "run catalog"
+        if self.pointing and self.pointing.declination is not None:
+            return self.pointing.declination, "drive log"
+        return None
 
     @property
     def in_r0g(self) -> bool:

@@ -192,8 +192,16 @@ class ReceiptBook:
             self._note(name, receipt)
         return self._keys.get(name)
 
-    def presence(self, name: str) -> Presence:
-        """As `presence`, from the folders' listings; of a step that has a receipt."""
+    def presence(self, name: str, read: Receipt | None = None) -> Presence:
+        """As `presence`, from the folders' listings; of a step that has a receipt.
+
+        Parameters
+        ----------
+        read
+            The receipt that counts, by who has just read it.
+        """
+        if read is not None and name not in self._keys:
+            self._note(name, read)
         if self.key(name) is not None and name in self._complete:
             return Presence.COMPLETE
         receipt = self.receipt(name)

@@ -237,6 +237,8 @@ def _live(run: _Attempt) -> str:
 
 
 def _require_inputs(call: StepCall) -> None:
+    if lacks := call.chosen.get("lacks"):
+        raise NightError(f"{call.name}: {lacks}")
     needed = [item for item in call.inputs if item.key or call.fake is None]  # a fake reads nothing foreign
     missing = [item for item in needed if not item.path.exists() and not (item.key and bring_back(item.path))]
     if missing:
@@ -262,8 +264,9 @@ def _guarded(run: _Attempt, function: Callable[[], None]) -> Callable[[], int]:
 
 def _execute(run: _Attempt) -> None:
     """In the child: the tool's own command line, without another interpreter."""
-    run.step.check_inputs(run.call)
-    command = run.step.command(run.call)
+    call = run.step.settled(run.call)
+    run.step.check_inputs(call)
+    command = run.step.command(call)
     print(f"# {run.call.name}, step key {run.call.key}, {run.started:%F %T} UTC\n{command.shell()}\n")  # noqa: T201
     lay_out(command)
     sys.argv = [command.tool.command, *command.arguments]
@@ -349,7 +352,11 @@ def _receipt(run: _Attempt, verified: Mapping[str, Any]) -> Receipt:
         settings=call.settings,
         inputs=tuple({"role": i.role, "path": str(i.path), "identity": i.identity, "key": i.key} for i in call.inputs),
         outputs=outputs,
-        counts={**verified["counts"], **({"decisions": list(call.decisions)} if call.decisions else {})},
+        counts={
+            **({"chosen": dict(call.chosen)} if call.chosen else {}),
+            **verified["counts"],
+            **({"decisions": list(call.decisions)} if call.decisions else {}),
+        },
         software=software(),
         attempt=run.record("made", ""),
     )

@@ -12,6 +12,8 @@ from typing import Any
 
 from osa_luigi.products.identity import plain
 
+NOTHING: Mapping[str, Any] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -109,6 +111,9 @@ class StepCall:
     decisions
         Those that left units out of its inputs, as `osa_luigi.products.decisions.Decision.short` tells them: for the receipt, and the
         reason why there are fewer inputs than before. Not part of the key.
+    chosen
+        What an input was chosen by, for people and the receipt; under ``lacks`` why it could not be, and what to do: the attempt fails
+        by that. Not part of the key.
     """
 
     step: str
@@ -121,6 +126,7 @@ class StepCall:
     needs: Needs = Needs(memory_mb=2000, cores=1, time_limit_s=3600.0)
     fake: Mapping[str, Any] | None = None
     decisions: tuple[Mapping[str, Any], ...] = ()
+    chosen: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
 
     @property
     def name(self) -> str:
@@ -162,6 +168,7 @@ class StepCall:
             "needs": {"memory_mb": needs.memory_mb, "cores": needs.cores, "time_limit_s": needs.time_limit_s},
             "fake": plain(self.fake),
             **({"decisions": plain(self.decisions)} if self.decisions else {}),
+            **({"chosen": plain(self.chosen)} if self.chosen else {}),
         }
 
     @classmethod
@@ -178,4 +185,5 @@ class StepCall:
             needs=Needs(**data["needs"]),
             fake=data["fake"],
             decisions=tuple(data.get("decisions", ())),
+            chosen=data.get("chosen", {}),
         )

@@ -11,7 +11,7 @@ from typing import Any, NotRequired, TypedDict
 from osa_luigi.errors import ConfigurationError
 from osa_luigi.night.names import parse_unit
 from osa_luigi.products.identity import canonical_json, digest, step_key
-from osa_luigi.steps.call import Input, Needs, Output, StepCall
+from osa_luigi.steps.call import NOTHING, Input, Needs, Output, StepCall
 from osa_luigi.steps.step import Step
 
 NIGHT = "night"
@@ -46,6 +46,7 @@ def make(
     fake: Mapping[str, Any] | None = None,
     digests: Mapping[Path, str] | None = None,
     decisions: tuple[Mapping[str, Any], ...] = (),
+    chosen: Mapping[str, Any] | None = None,
 ) -> StepCall:
     """The call of a step for one unit, with its key.
 
@@ -59,6 +60,8 @@ def make(
         a test, say) does not change the key.
     digests
         Configuration → digest of its content; the others are read.
+    chosen
+        See `StepCall`.
 
     Raises
     ------
@@ -80,6 +83,7 @@ def make(
         needs=needs,
         fake=fake,
         decisions=decisions,
+        chosen=chosen or NOTHING,
     )
 
 

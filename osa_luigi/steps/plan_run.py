@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from osa_luigi.config import Configuration
-from osa_luigi.errors import ConfigurationError
 from osa_luigi.night import DRIVE_LOG, DataLevel, Run, Subrun
 from osa_luigi.products import names
 from osa_luigi.products.identity import canonical_json
@@ -15,13 +14,13 @@ from osa_luigi.steps.call import Input, StepCall
 from osa_luigi.steps.cat_b import CatB
 from osa_luigi.steps.datacheck import Datacheck
 from osa_luigi.steps.dl1ab import DL1ab
-from osa_luigi.steps.dl2 import DL2
 from osa_luigi.steps.gain_selection import GainSelection
 from osa_luigi.steps.materials import Materials, foreign_input, raw_inputs
 from osa_luigi.steps.merge_dl1 import MergeDL1
 from osa_luigi.steps.merge_muons import MergeMuons
 from osa_luigi.steps.plan import Group, RunPlan
 from osa_luigi.steps.plan_calibration import CalibrationPlanner
+from osa_luigi.steps.plan_dl2 import Dl2Planner
 from osa_luigi.steps.r0_to_dl1 import R0ToDL1
 from osa_luigi.steps.run_datacheck import RunDatacheck
 from osa_luigi.steps.run_plots import RunPlots
@@ -47,6 +46,7 @@ class RunPlanner:
         self._calibration = calibration
         self._pointings = pointings
         self._tailcut = tailcut_folder(shared.configuration)
+        self._dl2 = Dl2Planner(shared, self._tailcut)
 
     def plan(self, run: Run) -> RunPlan:
         """All of a run, from raw to DL2."""
@@ -72,7 +72,7 @@ class RunPlanner:
             legs=legs,
             calibration=self._shared.group("run calibration", calibration) if gated else None,
             merge=self._shared.group("merge", merge) if merge else None,
-            dl2=self._dl2(run, merge),
+            dl2=self._dl2.plan(run, merge, calibration),
             datacheck=self._run_datacheck(run, run_checks),
             plots=self._run_plots(run, run_checks, list(dl1a.values())),
         )
@@ -205,28 +205,6 @@ class RunPlanner:
             muons = [self._shared.product(call, "muons") for call in dl1a]
             calls.append(MergeMuons.call(unit=run.label, muons=muons, **self._shared.common_of_run("merge_muons", run)))
         return tuple(calls)
-
-    def _dl2(self, run: Run, merge: Sequence[StepCall]) -> Group | None:
-        settings = self._shared.procedure.dl2
-        if not settings.enabled:
-            return None
-        merged = next((call for call in merge if call.step == "merge_dl1"), None)
-        if merged is None or settings.models is None:
-            raise ConfigurationError(
-                [
-                    f"{self._shared.procedure.path}: dl2: needs the merged DL1 of a run: set merge.dl1 to true, or dl2.enabled to false"
-                ]
-            )
-        call = DL2.call(
-            unit=run.label,
-            dl1=self._shared.product(merged, "dl1"),
-            models=self._shared.models(settings.models),
-            tailcut=self._tailcut,
-            nsb=names.nsb_id(settings.models),
-            config=self._shared.config("dl2", settings.config),
-            **self._shared.common("dl2"),
-        )
-        return self._shared.group("dl2", (call,))
 
 
 def tailcut_folder(configuration: Configuration) -> str:

@@ -36,7 +36,7 @@ class Standing(Enum):
     """Made with other scientific settings or software, or from other inputs: refused under the same production id."""
 
 
-OBSERVED = frozenset({"raw", "run_summary", "pointing", "pedestal_ids"})
+OBSERVED = frozenset({"raw", "run_summary", "pointing", "pedestal_ids", "run_models"})
 """Roles of foreign inputs that belong to one unit; all others (models, systematics) are chosen for a whole night."""
 
 

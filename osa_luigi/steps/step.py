@@ -82,6 +82,16 @@ class Step(ABC):
     version: ClassVar[int] = 1
     """Grows when our handling of the tool changes its results: the step key then changes, too."""
 
+    def settled(self, call: StepCall) -> StepCall:
+        """The call with what could not be known when it was planned: which of its inputs the results of other steps choose.
+
+        Raises
+        ------
+        osa_luigi.errors.NightError
+            None of them suits, with what to do next.
+        """
+        return call
+
     @abstractmethod
     def command(self, call: StepCall) -> Command:
         """The tool's call for this unit; pure: touches no file."""

@@ -71,7 +71,13 @@ class Tailcuts(Step):
         picture, boundary = found.get("picture_thresh"), found.get("boundary_thresh")
         if not (isinstance(picture, int | float) and isinstance(boundary, int | float) and 0 < boundary <= picture):
             raise checks.refuse(path, f"has the thresholds {picture} and {boundary}, which make no sense")
-        said = _NSB.search(checks.text(files["log"]))
-        if said is None or said[1] == "nan":
+        nsb = additional_nsb(checks.text(files["log"]))
+        if nsb is None:
             raise checks.refuse(files["log"], "does not say the additional NSB rate")
-        return {"picture_thresh": picture, "boundary_thresh": boundary, "additional_nsb": float(said[1])}
+        return {"picture_thresh": picture, "boundary_thresh": boundary, "additional_nsb": nsb}
+
+
+def additional_nsb(log: str) -> float | None:
+    """What a log of the tool says of the NSB (p.e./ns over the dark simulation); `None` if nothing."""
+    said = _NSB.search(log)
+    return None if said is None or said[1] == "nan" else float(said[1])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from osa_luigi.products.identity import plain
+from osa_luigi.products.names import nsb_id
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Made, Receipt
 
@@ -82,19 +83,21 @@ class Layout:
         """Where the outputs of a receipt go."""
         for made in receipt.outputs:
             kind = KINDS.get(receipt.step, {}).get(made.role, "")
-            if place := self._filled(self.templates.get(kind), made.path):
-                yield Target(receipt, made, place, self._filled(self.links.get(kind), made.path))
+            chosen = receipt.counts.get("chosen", {}).get("models", "")
+            if place := self._filled(self.templates.get(kind), made.path, chosen):
+                yield Target(receipt, made, place, self._filled(self.links.get(kind), made.path, chosen))
 
     def pro_folders(self) -> Iterator[Path]:
         """Folders of this production beside which a link ``pro`` stands."""
         for template in self.pro:
             yield self.root / template.format(**self._night)
 
-    def _filled(self, template: str | None, path: Path) -> Path | None:
-        """A template for a product of this path: its folders are those of cleaning and of noise."""
+    def _filled(self, template: str | None, path: Path, models: str) -> Path | None:
+        """A template for a product of this path: its folders are those of cleaning and of noise, or of the models that were chosen."""
         if template is None:
             return None
         tailcut, nsb = (*path.parts[:-1], "", "")[:2]
+        nsb = nsb_id(Path(models)) if models else nsb
         return self.root / template.format(**self._night, tailcut=tailcut, nsb=nsb, name=path.name)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -63,6 +64,19 @@ class Outlook:
         """Whether nothing is made in the night because of it."""
         return self.kind is Kind.CONFLICT and not (self.receipt and is_of_one_unit(self.call, self.receipt))
 
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        """What an input was chosen by (see `StepCall`): as the receipt tells it where the step is made, else as it was planned."""
+        told: Mapping[str, Any] = (
+            self.receipt.counts.get("chosen", {}) if self.receipt and self.made else self.call.chosen
+        )
+        return told
+
+    @property
+    def choice(self) -> str:
+        """The same in words; empty where there was nothing to choose."""
+        return str(self.chosen.get("lacks") or self.chosen.get("why", ""))
+
     def as_json(self) -> dict[str, Any]:
         """For a program to read."""
         return {
@@ -73,6 +87,7 @@ class Outlook:
             "kind": str(self.kind),
             "why": self.why,
             "detail": list(self.detail),
+            **({"chosen": dict(self.chosen)} if self.chosen else {}),
         }
 
 
@@ -93,7 +108,7 @@ def outlook(session: Session, production: Production, call: StepCall) -> Outlook
         case Standing.GROWN:
             why = "; ".join(decided_since(call, receipt)) or "made from less than there is now"
             return Outlook(production, call, Kind.GROWN, why, (), receipt)
-    if session.book(production).presence(call.name) is Presence.LOST:
+    if session.book(production).presence(call.name, receipt) is Presence.LOST:
         return Outlook(production, call, Kind.LOST, "its files are gone, or of another size", (), receipt)
     origin = f"linked from production {receipt.linked_from}" if receipt.linked_from else "made"
     ended = str(receipt.attempt.get("ended", ""))[:19].replace("T", " ")

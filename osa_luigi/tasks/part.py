@@ -126,7 +126,8 @@ def _seen_by_jobs(configuration: Configuration) -> list[Path]:
     """What jobs read and write: an image is shown these folders, and no other of the site's."""
     site = configuration.main.site
     paths = (getattr(site.paths, field.name) for field in fields(site.paths))
-    return [site.base, *filter(None, (*paths, configuration.procedure.dl2.models))]
+    dl2 = configuration.procedure.dl2
+    return [site.base, *filter(None, (*paths, dl2.models, dl2.choice and dl2.choice.base))]
 
 
 class RunSummaryTask(BatchTask):

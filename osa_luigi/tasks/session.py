@@ -238,6 +238,18 @@ def passed_over(night: Night) -> list[str]:
     return parts
 
 
+def came_late(night: Night) -> list[str]:
+    """For people: there are subruns that the run summary does not count, since their files came after it was made."""
+    late = [subrun.label for run in night.data_runs for subrun in run.subruns if run.n_subruns <= subrun.subrun]
+    if not late:
+        return []
+    more = f" and {len(late) - SHOWN} more" if len(late) > SHOWN else ""
+    return [
+        f"raw files that came after the run summary was made: {', '.join(late[:SHOWN])}{more} (their subruns are processed with the "
+        "others; run the night again to add them)"
+    ]
+
+
 def left_out(night: Night) -> str:
     """For people: there are runs that are not processed because of their type."""
     runs = ", ".join(str(run.run_id) for run in night.erroneous)

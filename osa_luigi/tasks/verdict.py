@@ -18,7 +18,7 @@ from osa_luigi.steps.close import Verdict, complete
 from osa_luigi.steps.plan import NightPlan
 from osa_luigi.tasks.outlook import REFUSED, Outlook
 from osa_luigi.tasks.parts import NIGHT, parts
-from osa_luigi.tasks.session import Session
+from osa_luigi.tasks.session import Session, came_late, passed_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,8 @@ class NightVerdict:
         What nothing else that is missing holds back, in the order of the chain.
     waiting
         How many steps wait for these.
+    beside
+        What the verdict does not count, or came late, with what to do: runs of type ERROR, raw files that the run summary lacks.
     """
 
     night: UnitVerdict
@@ -77,6 +79,7 @@ class NightVerdict:
     subruns: tuple[UnitVerdict, ...]
     missing: tuple[Missing, ...]
     waiting: int
+    beside: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:
@@ -92,6 +95,7 @@ class NightVerdict:
             "complete_subruns": sum(subrun.verdict is Verdict.COMPLETE for subrun in self.subruns),
             "missing_products": [asdict(one) for one in self.missing],
             "waiting": self.waiting,
+            "beside": list(self.beside),
         }
 
 
@@ -123,6 +127,7 @@ def judge(session: Session, outlooks: Mapping[str, Outlook], reasons: Mapping[st
         ),
         missing=tuple(told.missing(item) for item in causes),
         waiting=len(missing) - len(causes),
+        beside=(*passed_over(plan.night), *came_late(plan.night)),
     )
 
 

@@ -6,7 +6,7 @@ It starts nothing and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
@@ -74,7 +74,9 @@ class Finding:
     failures
         Cause and text of each attempt that failed.
     text
-        Why it is refused or given up.
+        Why it is refused or given up, or not seen.
+    chosen
+        What an input of it was chosen by, or why none could be.
     """
 
     part: Part
@@ -91,6 +93,7 @@ class Finding:
     time_limit_s: float | None = None
     failures: tuple[tuple[str, str], ...] = ()
     text: str = ""
+    chosen: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """For a program to read."""
@@ -123,7 +126,11 @@ class Asking:
 
     def why(self, asked: Iterable[Part]) -> list[Finding]:
         """What each part waits for."""
-        return [self._why(part) for part in asked]
+        return [replace(self._why(part), chosen=self._chosen(part)) for part in asked]
+
+    def _chosen(self, part: Part) -> str:
+        items = (self._outlook(part, number) for number in range(len(part.group.calls)))
+        return "; ".join(item.choice for item in items if item.choice)
 
     def _why(self, part: Part) -> Finding:
         items = [self._outlook(part, name) for name in range(len(part.group.calls))]
@@ -158,8 +165,13 @@ class Asking:
             memory_mb=job.asked.memory_mb,
             time_limit_s=self._limit_s(stand),
             failures=tuple((str(failure.cause), failure.text) for failure in job.failures) + told,
-            text=job.text,
+            text=self._whose(stand) or job.text,
         )
+
+    def _whose(self, stand: Stand) -> str:
+        """Of jobs that SLURM does not show because they are another account's."""
+        other = self._desk.other_account(stand.array) if stand.where in (Where.UNSURE, Where.UNSEEN) else ""
+        return f"its jobs are of the account {other}, and only to that SLURM shows them" if other else ""
 
     def _limit_s(self, stand: Stand) -> float:
         """Of its element: the time of all its jobs, and what the site adds."""

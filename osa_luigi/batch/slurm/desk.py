@@ -7,6 +7,7 @@ why the job ended, even if SLURM has forgotten it by then. Retrying removes the 
 from __future__ import annotations
 
 import getpass
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,8 +23,11 @@ from osa_luigi.batch.slurm.records import Record, RecordReader, write_record
 from osa_luigi.batch.slurm.snapshot import SharedSnapshot
 from osa_luigi.batch.slurm.states import Cause, Standing, meaning
 from osa_luigi.batch.slurm.store import FileStore
-from osa_luigi.errors import ExecutorError, SlurmAway
+from osa_luigi.errors import ExecutorError, SlurmAway, SlurmRefused
 from osa_luigi.products.production import Production
+
+HAVE_IT = "have `osa cancel` done from there, or by an administrator of SLURM (scancel)"
+"""Jobs of another account are cancelled by that."""
 
 
 class Where(StrEnum):
@@ -137,7 +141,7 @@ class Desk:
         SlurmAway
             Nobody knows whether all are cancelled.
         SlurmRefused
-            They are another user's.
+            They are another account's: it says whose, and who can cancel them.
         """
         wanted: dict[str, set[int]] = {}
         for stand in stands:
@@ -145,17 +149,41 @@ class Desk:
                 wanted.setdefault(stand.array, set()).add(stand.index)
         cancelled: list[Stand] = []
         for array, indices in wanted.items():
-            ids = self._ids(array)
+            ids, other = self._ids(array), self.other_account(array)
             for job in ids:
-                self._slurm.cancel(job, sorted(indices))
+                self._cancel(job, sorted(indices), other)
             if not ids:
-                say(f"{array}: SLURM does not know it (yet): nothing to cancel. Ask again in a minute.")
+                whose = (
+                    f"Its account is {other}, and only to that SLURM tells of it: {HAVE_IT}"
+                    if other
+                    else "Ask again in a minute."
+                )
+                say(f"{array}: SLURM does not know it (yet): nothing to cancel. {whose}")
                 continue
             gone = [stand for stand in self.stands.values() if stand.array == array and stand.index in indices]
             for stand in gone:
                 self._note(stand)
             cancelled += gone
         return cancelled
+
+    def _cancel(self, job: int, indices: list[int], other: str) -> None:
+        try:
+            self._slurm.cancel(job, indices)
+        except SlurmRefused as error:
+            if not other:
+                raise
+            raise SlurmRefused(f"SLURM job {job} is of the account {other}: {HAVE_IT} ({error})") from error
+
+    def other_account(self, array: str) -> str:
+        """Whose an array is, if it is not this account's: of whose engine the folder is that was made before its submission."""
+        folder = self._arrays_folder / array
+        try:
+            owner = folder.stat().st_uid
+            return "" if owner == os.getuid() else folder.owner()
+        except OSError:
+            return ""
+        except KeyError:  # an account that this machine does not know
+            return str(owner)
 
     @property
     def _slurm(self) -> SlurmClient:

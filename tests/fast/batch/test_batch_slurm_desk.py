@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from osa_luigi.batch.slurm.records import Record, RecordReader, write_record
 from osa_luigi.batch.slurm.snapshot import Snapshot
 from osa_luigi.batch.slurm.states import Cause
 from osa_luigi.batch.slurm.store import FileStore
-from osa_luigi.errors import ExecutorError, SlurmAway
+from osa_luigi.errors import ExecutorError, SlurmAway, SlurmRefused
 from osa_luigi.products.production import Production
 
 
@@ -177,3 +178,34 @@ def test_without_slurm_there_is_nothing_to_cancel(office: Office) -> None:
     desk = Desk(office.production, None, None)
     with pytest.raises(ExecutorError, match="not slurm"):
         desk.cancel([desk.stands["key0"]], print)
+
+
+def test_jobs_of_another_account_are_cancelled_by_that_account(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, said = office.desk(), list[str]()
+    stands = [stand for stand in desk.stands.values() if stand.where.may_run]
+    monkeypatch.setattr(os, "getuid", lambda: office.folder.stat().st_uid + 1)
+    assert desk.other_account(office.array) == office.folder.owner()
+
+    def refuse(job: int, indices: Sequence[int] | None = None) -> None:
+        raise SlurmRefused("scancel: Access/permission denied")
+
+    monkeypatch.setattr(office.slurm, "cancel", refuse)
+    with pytest.raises(
+        SlurmRefused, match=rf"SLURM job 7 is of the account {office.folder.owner()}: have `osa cancel` done"
+    ):
+        desk.cancel(stands, said.append)
+    assert not RecordReader(office.folder).new()  # nothing is said to be cancelled that is not
+
+
+def test_an_array_of_another_account_that_slurm_does_not_show_is_said_to_be_its(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office(Production(tmp_path / "20241115" / "v1"))
+    office.open(job=None)
+    said: list[str] = []
+    monkeypatch.setattr(os, "getuid", lambda: office.folder.stat().st_uid + 1)
+    desk = office.desk()
+    assert desk.cancel([stand for stand in desk.stands.values() if stand.where.may_run], said.append) == []
+    assert f"Its account is {office.folder.owner()}" in said[0]
+    monkeypatch.undo()
+    assert office.desk().other_account(office.array) == ""

@@ -199,8 +199,8 @@ def test_bad_production_ids(site: SiteOnDisk, production_id: str) -> None:
 
 def test_dl2_without_models(site: SiteOnDisk) -> None:
     site.edit("  models: models/m\n", "", "p.yaml")
-    wanted = "p.yaml:3:1: dl2.models: is needed where dl2.enabled is true: the folder of the random forests"
-    assert site.problem() == wanted
+    wanted = "p.yaml:3:1: dl2.models: is needed where dl2.enabled is true: the folder of the random forests, or how they are chosen"
+    assert site.problem() == f"{wanted} (dl2.model_choice)"
 
 
 def test_models_that_are_not_there(site: SiteOnDisk) -> None:

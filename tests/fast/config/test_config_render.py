@@ -167,7 +167,9 @@ def test_the_scientific_part_follows_the_schema(site: SiteOnDisk) -> None:
     names = flat(scientific(site.load()))
     for key, rule in leaves(PROCEDURE):
         dotted = ".".join(key)
-        merged = key[-1] in ("config", "overrides") or "tailcuts" in key[1:]
+        merged = (
+            key[-1] in ("config", "overrides") or "tailcuts" in key[1:] or "model_choice" in key
+        )  # where it is asked for
         if not merged:
             assert (dotted in names) is (rule["meta"]["kind"] == "scientific"), dotted
     assert "telescope" in names

@@ -380,6 +380,13 @@ UNTABLED = {
     "dl1ab.config",
     "dl2.config",
     "dl1ab.tailcuts.boundary_thresh",  # as its picture_thresh
+    # tried in test_model_choice.py
+    "dl2.model_choice.base",
+    "dl2.model_choice.folders",
+    "dl2.model_choice.nsb",
+    "dl2.model_choice.levels",
+    "dl2.model_choice.levels[].picture_thresh",
+    "dl2.model_choice.levels[].nsb",
 }
 
 

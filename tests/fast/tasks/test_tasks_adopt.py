@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import shutil
@@ -111,3 +112,52 @@ def test_what_is_damaged_or_incomplete_is_refused(finished: FakeSite, theirs: Pa
     assert troubles["r0_to_dl1.Run02004.0000"] == "no muons beside it"
     assert "missing input" in troubles["dl1ab.Run02003.0000"]
     assert current_receipt(finished.production(), "r0_to_dl1", "Run02003.0000") is None
+
+
+def as_lstosa(theirs: Path, root: Path) -> Path:
+    """The same files where LSTOSA leaves them: DL1a under running_analysis, all else in the site's tree."""
+    night, production = "20241115", "v0.12"
+    for file in sorted(path for path in theirs.rglob("*") if path.is_file()):
+        tail = file.relative_to(theirs)
+        dl1 = root / "DL1" / night / production
+        place = {
+            "tailcut84": dl1 / ("tailcut84/datacheck" if file.name.startswith("datacheck") else "tailcut84"),
+            "interleaved": dl1 / "interleaved",
+            "calibration": root
+            / "monitoring/PixelCalibration/Cat-A"
+            / file.name.partition("_")[0]
+            / night
+            / production,
+        }.get(
+            tail.parts[0],
+            dl1 / "muons" if file.name.startswith("muons") else root / "running_analysis" / night / production,
+        )
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, place / file.name)
+    return root
+
+
+def test_lstosa_s_own_tree_is_adopted_and_provenance_says_by_whom_from_where_and_why(
+    finished: FakeSite, theirs: Path, tmp_path: Path
+) -> None:
+    from osa_luigi.cli.app import app
+
+    tree = as_lstosa(theirs, tmp_path / "site")
+    said = adopt(finished, str(tree), *DECIDED)
+    assert set(outcomes(said).values()) == {"made"}
+    assert len(outcomes(said)) == 8  # DRS4, charge, DL1a and DL1b of three subruns
+    production = finished.production()
+    file = str(production.root / "tailcut84" / "dl1_LST-1.Run02003.0001.h5")
+    asked = ["provenance", file, "--config", str(finished.config)]
+    told = CliRunner().invoke(app, asked).output
+    origin = tree / "DL1/20241115/v0.12/tailcut84/dl1_LST-1.Run02003.0001.h5"
+    assert "adopted, not made here: 2" in told
+    assert f"by {getpass.getuser()}, from {origin}: same lstchain and configuration" in told
+    steps = json.loads(CliRunner().invoke(app, [*asked, "--json"]).output)["steps"]
+    assert [step["made"][0]["adopted"]["reason"] for step in steps if "adopted" in step["made"][0]] == [
+        "same lstchain and configuration"
+    ] * 4
+    document = CliRunner().invoke(app, [*asked, "--prov-json", "-"]).output
+    activities = json.loads(document)["activity"].values()
+    assert all(one["osa:adoptedBy"] == getpass.getuser() for one in activities if one["osa:step"] == "dl1ab")
+    assert "nobody saw how the files were made" in document

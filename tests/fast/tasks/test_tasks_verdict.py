@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from fake_nights import DAY, RUNS, FakeSite, new_process, run_night
 from luigi.execution_summary import LuigiStatusCode
 
+from osa_luigi.cli.app import app
 from osa_luigi.products.production import Production
 from osa_luigi.steps.close import Verdict
 from osa_luigi.tasks import session as sessions
@@ -161,3 +163,25 @@ def test_deleting_the_marker_opens_the_night_and_it_closes_again(finished: FakeS
     assert run_night(finished).status is LuigiStatusCode.SUCCESS
     assert [one["step"] for one in finished.attempts()[before:]] == ["close"]
     assert look(finished).closed
+
+
+def test_late_files_and_runs_of_type_error_are_named_with_what_to_do(fake_site: FakeSite) -> None:
+    """LSTOSA leaves runs of type ERROR out without a word, and never looks for files that came later."""
+    fake_site.night(*RUNS, (2005, "ERROR", 1), (2006, "DATA", 1))
+    fake_site.night(*RUNS[:2], (2003, "DATA", 3), RUNS[3])  # of the summary below, the third subrun came late
+    fake_site.summary(*RUNS, (2005, "ERROR", 1))
+    seen = look(fake_site)
+    unlisted, erroneous, late = seen.verdict.beside
+    assert unlisted == "raw files of runs that the run summary lacks: 2006 (make it again, then run again)"
+    assert erroneous.startswith(
+        "runs of type ERROR in the run summary are not processed: 2005 (lstchain could not read"
+    )
+    assert late.startswith(
+        "raw files that came after the run summary was made: Run02003.0002 (their subruns are processed"
+    )
+    assert seen.verdict.as_json()["beside"] == [unlisted, erroneous, late]
+    asked = ["--date", DAY.isoformat(), "--config", str(fake_site.config)]
+    for command in (["status"], ["close", "--dry-run"]):
+        said = CliRunner().invoke(app, [*command, *asked]).output
+        assert f"Mind: {unlisted}." in said
+        assert f"Mind: {late}." in said
