@@ -8,17 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from osa_luigi.config import Configuration, FrozenMapping, Paths, thaw
-from osa_luigi.night import RUN_SUMMARY, Night, Run, Subrun, compact, foreign_identity
+from osa_luigi.night import RUN_SUMMARY, Night, RawFile, Run, Subrun, compact, foreign_identity
 from osa_luigi.products.decisions import Decided, in_order, within
 from osa_luigi.products.identity import digest
 from osa_luigi.products.production import Production
-from osa_luigi.steps.call import Input, Needs, StepCall
-from osa_luigi.steps.making import Common, product_input
+from osa_luigi.steps.call import Input, Needs, Product, StepCall
+from osa_luigi.steps.making import Common
 from osa_luigi.steps.plan import Group
 from osa_luigi.steps.software import scientific_software
 
@@ -56,6 +55,7 @@ class Materials:
         self._sections: dict[str, Path] = {}
         self._digests: dict[Path, str] = {}
         self._inputs: dict[tuple[str, ...], Input] = {}
+        self._common: dict[str, Common] = {}
         # Run by run, in the order taken: a finished run is worth more than many that have begun.
         runs = [run.label for run in night.data_runs]
         self._turns = {label: 1 - number / len(runs) for number, label in enumerate(runs)}
@@ -72,7 +72,7 @@ class Materials:
 
     def product(self, call: StepCall, role: str) -> Input:
         """An output of another step of this production."""
-        return self.once(lambda: product_input(call, role, self.production.root), call.step, call.unit, role)
+        return self.once(lambda: Product(call, role, str(self.production.root)), call.step, call.unit, role)
 
     def once(self, make: Callable[[], Input], *name: str) -> Input:
         """One object for all steps that read it: a night has thousands, and most are read by several."""
@@ -95,15 +95,17 @@ class Materials:
             self._digests[path] = digest(content)
         return self._sections[section]
 
-    @cache  # noqa: B019 (a planner lives as long as one planning)
     def models(self, folder: Path) -> Input:
         """Models, known by their folder."""
-        return Input("models", str(folder), {}) if self.procedure.fake else foreign_input("models", folder)
+        if self.procedure.fake:
+            return Input("models", str(folder), {})
+        return self.once(lambda: foreign_input("models", folder), "models", str(folder))
 
-    @cache  # noqa: B019 (a planner lives as long as one planning)
     def common(self, step: str) -> Common:
         """What the factory of a step takes, whatever it is called for."""
-        return {**common_of(self.configuration, step), "digests": self._digests}
+        if step not in self._common:
+            self._common[step] = {**common_of(self.configuration, step), "digests": self._digests}
+        return self._common[step]
 
     def common_of_run(self, step: str, run: Run) -> Common:
         """With the decisions on the run's subruns."""
@@ -132,9 +134,30 @@ def production_of(production: Production, day: date) -> Production:
     return Production(production.root.parent.parent / compact(day) / production.id)
 
 
+class RawInput(Input):
+    """A stream of a subrun: what was observed, and no copy of it."""
+
+    __slots__ = ("file",)
+    file: RawFile
+
+    def __init__(self, file: RawFile) -> None:
+        for name, value in (("file", file), ("role", "raw"), ("key", "")):
+            object.__setattr__(self, name, value)
+
+    @property
+    def place(self) -> str:
+        """As of an `Input`."""
+        return f"{self.file.folder}/{self.file.name}"
+
+    @property
+    def identity(self) -> Any:
+        """Name and size."""
+        return {"name": self.file.name, "size": self.file.size}
+
+
 def raw_inputs(subrun: Subrun) -> list[Input]:
     """The streams of a subrun."""
-    return [Input("raw", f"{file.folder}/{file.name}", {"name": file.name, "size": file.size}) for file in subrun.files]
+    return [RawInput(file) for file in subrun.files]
 
 
 def foreign_input(role: str, path: Path) -> Input:
