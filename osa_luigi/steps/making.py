@@ -109,9 +109,7 @@ def identities(inputs: Iterable[Input]) -> dict[str, list[Any]]:
 
 def as_role(role: str, *inputs: Input | None) -> tuple[Input, ...]:
     """The inputs that are there, under a role; those that have it already are shared by all that read them."""
-    return tuple(
-        item if item.role == role else item.read_as(role) for item in inputs if item is not None
-    )
+    return tuple(item if item.role == role else item.read_as(role) for item in inputs if item is not None)
 
 
 def config_digest(path: Path) -> str:
