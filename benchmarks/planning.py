@@ -99,6 +99,7 @@ def measure(site: Path, legs: str, subruns: int) -> dict[str, Any]:
 
 def plan_nights(site: Path, nights: int, subruns: int) -> dict[str, Any]:
     """Observe and plan nights one after another in this process, and let go of each, as a campaign does."""
+    import osa_luigi.tasks.graph  # noqa: F401 (as an engine has it)
     from osa_luigi.tasks import session as sessions
 
     logging.disable(logging.INFO)

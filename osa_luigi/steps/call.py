@@ -56,53 +56,11 @@ class Input:
     def __hash__(self) -> int:
         return hash((self.role, self.place))
 
-    def _said(self) -> tuple[str, str, str, Any]:
-        return self.role, self.place, self.key, self.identity
+    def __reduce__(self) -> tuple[type[Input], tuple[str, str, Any, str]]:
+        return Input, self._said()
 
-
-class Product(Input):
-    """An output of another call as an input: all that it says is put together from that call when it is asked for.
-
-    A night has tens of thousands, and many are held by no more than this.
-
-    Parameters
-    ----------
-    call
-        That makes it.
-    made_as
-        Its role among the outputs of that call.
-    root
-        The production's folder, absolute.
-    role
-        What it is to the step that reads it; default: the same.
-    """
-
-    __slots__ = ("call", "made_as", "root")
-    call: StepCall
-    made_as: str
-    root: str
-
-    def __init__(self, call: StepCall, made_as: str, root: str, role: str = "") -> None:
-        for name, value in (("call", call), ("made_as", made_as), ("root", root), ("role", role or made_as)):
-            object.__setattr__(self, name, value)
-
-    @property
-    def place(self) -> str:
-        """As of an `Input`."""
-        return f"{self.root}/{self.call.output(self.made_as).place}"
-
-    @property
-    def identity(self) -> Any:
-        """The key of the call that makes it, and which of its outputs it is."""
-        return {"key": self.call.key, "role": self.made_as}
-
-    @property
-    def key(self) -> str:
-        """As of an `Input`."""
-        return self.call.key
-
-    def read_as(self, role: str) -> Product:
-        return Product(self.call, self.made_as, self.root, role)
+    def _said(self) -> tuple[str, str, Any, str]:
+        return self.role, self.place, self.identity, self.key
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from osa_luigi.config import Configuration, FrozenMapping, Paths, thaw
-from osa_luigi.night import RUN_SUMMARY, Night, RawFile, Run, Subrun, compact, foreign_identity
+from osa_luigi.night import RUN_SUMMARY, Night, Run, Subrun, compact, foreign_identity
 from osa_luigi.products.decisions import Decided, in_order, within
 from osa_luigi.products.identity import digest
 from osa_luigi.products.production import Production
-from osa_luigi.steps.call import Input, Needs, Product, StepCall
+from osa_luigi.steps.call import Input, Needs, StepCall
 from osa_luigi.steps.making import Common
 from osa_luigi.steps.plan import Group
+from osa_luigi.steps.references import Product, RawInput
 from osa_luigi.steps.software import scientific_software
 
 PRIORITY = {
@@ -132,27 +133,6 @@ def common_of(configuration: Configuration, step: str) -> Common:
 def production_of(production: Production, day: date) -> Production:
     """The production of the same id of another night."""
     return Production(production.root.parent.parent / compact(day) / production.id)
-
-
-class RawInput(Input):
-    """A stream of a subrun: what was observed, and no copy of it."""
-
-    __slots__ = ("file",)
-    file: RawFile
-
-    def __init__(self, file: RawFile) -> None:
-        for name, value in (("file", file), ("role", "raw"), ("key", "")):
-            object.__setattr__(self, name, value)
-
-    @property
-    def place(self) -> str:
-        """As of an `Input`."""
-        return f"{self.file.folder}/{self.file.name}"
-
-    @property
-    def identity(self) -> Any:
-        """Name and size."""
-        return {"name": self.file.name, "size": self.file.size}
 
 
 def raw_inputs(subrun: Subrun) -> list[Input]:

@@ -7,11 +7,12 @@ from functools import cached_property
 from osa_luigi.errors import NightError
 from osa_luigi.night import CalibrationSource, Night, compact, find_systematics, find_time_calibration
 from osa_luigi.products.production import Production
-from osa_luigi.steps.call import Input, Product, StepCall
+from osa_luigi.steps.call import Input, StepCall
 from osa_luigi.steps.charge_calibration import ChargeCalibration
 from osa_luigi.steps.drs4_baseline import Drs4Baseline
 from osa_luigi.steps.materials import PRIORITY, Materials, foreign_input, production_of, raw_inputs
 from osa_luigi.steps.plan import Group
+from osa_luigi.steps.references import Product
 from osa_luigi.steps.time_calibration import TimeCalibration
 
 

@@ -13,8 +13,9 @@ from paper_steps import COMMON, Paper
 
 from osa_luigi.errors import ConfigurationError
 from osa_luigi.steps import making
-from osa_luigi.steps.call import Input, Needs, Output, Product
+from osa_luigi.steps.call import Input, Needs, Output
 from osa_luigi.steps.drs4_baseline import Drs4Baseline
+from osa_luigi.steps.references import Product
 
 IDENTITIES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
