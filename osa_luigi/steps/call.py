@@ -5,19 +5,20 @@ A `StepCall` is all that a job needs to know, so it travels as JSON to a pool on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from osa_luigi.products.identity import plain
 
 NOTHING: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Input:
-    """A file (or a folder) that a step reads.
+    """A file (or a folder) that a step reads. Two are equal if they say the same, whatever kind they are of.
 
     Parameters
     ----------
@@ -44,6 +45,22 @@ class Input:
     def as_json(self) -> dict[str, Any]:
         """The input in JSON's own types."""
         return {"role": self.role, "path": self.place, "identity": plain(self.identity), "key": self.key}
+
+    def read_as(self, role: str) -> Input:
+        """The same to a step that calls it otherwise."""
+        return Input(role, self.place, self.identity, self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Input) and self._said() == other._said()
+
+    def __hash__(self) -> int:
+        return hash((self.role, self.place))
+
+    def __reduce__(self) -> tuple[type[Input], tuple[str, str, Any, str]]:
+        return Input, self._said()
+
+    def _said(self) -> tuple[str, str, Any, str]:
+        return self.role, self.place, self.identity, self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +92,56 @@ class Output:
     def as_json(self) -> dict[str, Any]:
         """The output in JSON's own types."""
         return {"role": self.role, "path": self.place, "optional": self.optional}
+
+
+UNIT = "\0"
+"""Stands for the unit in the place of an output."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outputs(Sequence[Output]):
+    """The outputs of a call: the same for all units of a step but for the unit in their names, so all of them share `kinds`.
+
+    Parameters
+    ----------
+    kinds
+        The outputs with `UNIT` wherever their places name the unit.
+    """
+
+    unit: str
+    kinds: tuple[Output, ...]
+
+    @classmethod
+    def of(cls, unit: str, outputs: Iterable[Output]) -> Outputs:
+        """The same outputs, held in less memory."""
+        return cls(unit, _shared_kinds(tuple(_named(one, unit, UNIT) for one in outputs)))
+
+    @overload
+    def __getitem__(self, index: int) -> Output: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Output, ...]: ...
+    def __getitem__(self, index: int | slice) -> Output | tuple[Output, ...]:
+        if isinstance(index, slice):
+            return tuple(self)[index]
+        return _named(self.kinds[index], UNIT, self.unit)
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+
+def _named(output: Output, old: str, new: str) -> Output:
+    return Output(output.role, str(output.place).replace(old, new), output.optional)
+
+
+@lru_cache(maxsize=1024)
+def _shared_kinds(kinds: tuple[Output, ...]) -> tuple[Output, ...]:
+    return kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +188,17 @@ class StepCall:
     key: str
     settings: Mapping[str, Any]
     inputs: tuple[Input, ...]
-    outputs: tuple[Output, ...]
+    outputs: Sequence[Output]
     configs: Mapping[str, Path] = field(default_factory=dict)
     needs: Needs = Needs(memory_mb=2000, cores=1, time_limit_s=3600.0)
     fake: Mapping[str, Any] | None = None
     decisions: tuple[Mapping[str, Any], ...] = ()
     chosen: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    name: str = field(init=False, repr=False, compare=False)
+    """``r0_to_dl1.Run02008.0003``: unique within a production. One text for all who keep it: an engine does so in many places."""
 
-    @property
-    def name(self) -> str:
-        """``r0_to_dl1.Run02008.0003``: unique within a production."""
-        return f"{self.step}.{self.unit}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", f"{self.step}.{self.unit}")
 
     def paths(self, role: str) -> tuple[Path, ...]:
         """All inputs of a role, in order."""

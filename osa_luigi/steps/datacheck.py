@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Unpack
 
 from osa_luigi.products import names
 from osa_luigi.steps import checks, dl1, making
-from osa_luigi.steps.call import Input, Output, StepCall
+from osa_luigi.steps.call import UNIT, Input, Output, StepCall
 from osa_luigi.steps.step import Command, Step, Tool
 
 KINDS = ("cosmics", "flatfield", "pedestals")
@@ -56,7 +56,7 @@ class Datacheck(Step):
             unit=unit,
             settings={},
             inputs=[*making.as_role("dl1", dl1), *making.as_role("muons", muons)],
-            outputs=[Output("datacheck", names.datacheck(tailcut, unit))],
+            outputs=[Output("datacheck", names.datacheck(tailcut, UNIT))],
             **common,
         )
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Unpack
 from osa_luigi.errors import NightError
 from osa_luigi.products import names
 from osa_luigi.steps import checks, dl1, making
-from osa_luigi.steps.call import Input, Output, StepCall
+from osa_luigi.steps.call import UNIT, Input, Output, StepCall
 from osa_luigi.steps.step import Command, Step, Tool
 
 
@@ -73,7 +73,7 @@ class DL1ab(Step):
                 *making.as_role("tailcuts", tailcuts),
                 *making.as_role("cat_b", cat_b),
             ],
-            outputs=[Output("dl1", names.dl1b(tailcut, unit))],
+            outputs=[Output("dl1", names.dl1b(tailcut, UNIT))],
             configs={} if config is None else {"config": config},
             **common,
         )

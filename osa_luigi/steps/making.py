@@ -11,7 +11,7 @@ from typing import Any, NotRequired, TypedDict
 from osa_luigi.errors import ConfigurationError
 from osa_luigi.night.names import parse_unit
 from osa_luigi.products.identity import canonical_json, digest, step_key
-from osa_luigi.steps.call import NOTHING, Input, Needs, Output, StepCall
+from osa_luigi.steps.call import NOTHING, Input, Needs, Output, Outputs, StepCall
 from osa_luigi.steps.step import Step
 
 NIGHT = "night"
@@ -78,7 +78,7 @@ def make(
         key=step_key(step.name, step.version, settings, made_with, identities(inputs)),
         settings=settings,
         inputs=inputs,
-        outputs=tuple(outputs),
+        outputs=Outputs.of(unit, outputs),
         configs=configs,
         needs=needs,
         fake=fake,
@@ -107,33 +107,9 @@ def identities(inputs: Iterable[Input]) -> dict[str, list[Any]]:
     return by_role
 
 
-def product_input(call: StepCall, role: str, production_root: Path, as_role: str = "") -> Input:
-    """An output of another call as an input.
-
-    Parameters
-    ----------
-    role
-        Of the output.
-    production_root
-        The production's folder, absolute.
-    as_role
-        What it is to the step that reads it; factories set it themselves.
-    """
-    return Input(
-        role=as_role or role,
-        place=f"{production_root}/{call.output(role).place}",
-        identity={"key": call.key, "role": role},
-        key=call.key,
-    )
-
-
 def as_role(role: str, *inputs: Input | None) -> tuple[Input, ...]:
     """The inputs that are there, under a role; those that have it already are shared by all that read them."""
-    return tuple(
-        item if item.role == role else Input(role, item.place, item.identity, item.key)
-        for item in inputs
-        if item is not None
-    )
+    return tuple(item if item.role == role else item.read_as(role) for item in inputs if item is not None)
 
 
 def config_digest(path: Path) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,9 @@ from osa_luigi.products.decisions import Decided, in_order, within
 from osa_luigi.products.identity import digest
 from osa_luigi.products.production import Production
 from osa_luigi.steps.call import Input, Needs, StepCall
-from osa_luigi.steps.making import Common, product_input
+from osa_luigi.steps.making import Common
 from osa_luigi.steps.plan import Group
+from osa_luigi.steps.references import Product, RawInput
 from osa_luigi.steps.software import scientific_software
 
 PRIORITY = {
@@ -56,6 +56,7 @@ class Materials:
         self._sections: dict[str, Path] = {}
         self._digests: dict[Path, str] = {}
         self._inputs: dict[tuple[str, ...], Input] = {}
+        self._common: dict[str, Common] = {}
         # Run by run, in the order taken: a finished run is worth more than many that have begun.
         runs = [run.label for run in night.data_runs]
         self._turns = {label: 1 - number / len(runs) for number, label in enumerate(runs)}
@@ -72,7 +73,7 @@ class Materials:
 
     def product(self, call: StepCall, role: str) -> Input:
         """An output of another step of this production."""
-        return self.once(lambda: product_input(call, role, self.production.root), call.step, call.unit, role)
+        return self.once(lambda: Product(call, role, str(self.production.root)), call.step, call.unit, role)
 
     def once(self, make: Callable[[], Input], *name: str) -> Input:
         """One object for all steps that read it: a night has thousands, and most are read by several."""
@@ -95,15 +96,17 @@ class Materials:
             self._digests[path] = digest(content)
         return self._sections[section]
 
-    @cache  # noqa: B019 (a planner lives as long as one planning)
     def models(self, folder: Path) -> Input:
         """Models, known by their folder."""
-        return Input("models", str(folder), {}) if self.procedure.fake else foreign_input("models", folder)
+        if self.procedure.fake:
+            return Input("models", str(folder), {})
+        return self.once(lambda: foreign_input("models", folder), "models", str(folder))
 
-    @cache  # noqa: B019 (a planner lives as long as one planning)
     def common(self, step: str) -> Common:
         """What the factory of a step takes, whatever it is called for."""
-        return {**common_of(self.configuration, step), "digests": self._digests}
+        if step not in self._common:
+            self._common[step] = {**common_of(self.configuration, step), "digests": self._digests}
+        return self._common[step]
 
     def common_of_run(self, step: str, run: Run) -> Common:
         """With the decisions on the run's subruns."""
@@ -134,7 +137,7 @@ def production_of(production: Production, day: date) -> Production:
 
 def raw_inputs(subrun: Subrun) -> list[Input]:
     """The streams of a subrun."""
-    return [Input("raw", f"{file.folder}/{file.name}", {"name": file.name, "size": file.size}) for file in subrun.files]
+    return [RawInput(file) for file in subrun.files]
 
 
 def foreign_input(role: str, path: Path) -> Input:

@@ -10,9 +10,9 @@ from osa_luigi.products.production import Production
 from osa_luigi.steps.call import Input, StepCall
 from osa_luigi.steps.charge_calibration import ChargeCalibration
 from osa_luigi.steps.drs4_baseline import Drs4Baseline
-from osa_luigi.steps.making import product_input
 from osa_luigi.steps.materials import PRIORITY, Materials, foreign_input, production_of, raw_inputs
 from osa_luigi.steps.plan import Group
+from osa_luigi.steps.references import Product
 from osa_luigi.steps.time_calibration import TimeCalibration
 
 
@@ -120,4 +120,4 @@ class CalibrationPlanner:
 
     def product(self, call: StepCall, role: str) -> Input:
         """An output of a calibration step, in the production of the calibration's night."""
-        return self._shared.once(lambda: product_input(call, role, self._production.root), call.step, role)
+        return self._shared.once(lambda: Product(call, role, str(self._production.root)), call.step, role)

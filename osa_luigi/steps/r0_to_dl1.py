@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Unpack
 
 from osa_luigi.products import names
 from osa_luigi.steps import checks, dl1, making, raw
-from osa_luigi.steps.call import Input, Output, StepCall
+from osa_luigi.steps.call import UNIT, Input, Output, StepCall
 from osa_luigi.steps.heuristic import heuristic_flags
 from osa_luigi.steps.step import Command, Step, Tool
 
@@ -99,9 +99,9 @@ class R0ToDL1(Step):
             inputs=[*making.as_role("raw", *raw), *roles],
             # None is optional: lstchain writes all three, with no rings and no interleaved events, too.
             outputs=[
-                Output("dl1", names.dl1a(unit)),
-                Output("muons", names.muons(unit)),
-                Output("interleaved", names.interleaved(unit)),
+                Output("dl1", names.dl1a(UNIT)),
+                Output("muons", names.muons(UNIT)),
+                Output("interleaved", names.interleaved(UNIT)),
             ],
             configs={"config": config},
             **common,

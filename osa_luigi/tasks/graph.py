@@ -1,12 +1,14 @@
 """The tasks of the graph. Importing it registers them with luigi, and makes luigi's command use the worker of `osa_luigi.batch`."""
 
 from osa_luigi.batch.command import register
+from osa_luigi.batch.grammar import forget_grammar
 from osa_luigi.tasks.night import CloseTask, LongtermTask, NightTask
 from osa_luigi.tasks.part import CalibrationTask, RunSummaryTask
 from osa_luigi.tasks.run import DatacheckTask, Dl2Task, MergeTask, PlotsTask, ReconstructionTask, RunCalibrationTask
 from osa_luigi.tasks.settings import prefer_environment
 
 register()
+forget_grammar()
 prefer_environment()
 
 __all__ = [

@@ -15,6 +15,7 @@ from osa_luigi.errors import ConfigurationError
 from osa_luigi.steps import making
 from osa_luigi.steps.call import Input, Needs, Output
 from osa_luigi.steps.drs4_baseline import Drs4Baseline
+from osa_luigi.steps.references import Product
 
 IDENTITIES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -106,7 +107,7 @@ def test_a_configuration_that_cannot_be_read_is_named(tmp_path, content, said):
 
 def test_an_output_becomes_an_input(paper: Paper):
     call = paper.call("drs4_baseline")
-    made = making.product_input(call, "pedestal", Path("/prod"), "baseline")
+    made = Product(call, "pedestal", "/prod", "baseline")
     assert made == Input(
         "baseline",
         "/prod/calibration/drs4_pedestal.Run02005.0000.h5",

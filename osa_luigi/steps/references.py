@@ -1,0 +1,75 @@
+"""Inputs that hold no text of their own: what they say is put together, when it is asked for, from what a plan has anyway.
+
+A night has tens of thousands of inputs, and most are asked once, when their job is written. As text they were half of an engine's memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from osa_luigi.night import RawFile
+from osa_luigi.steps.call import Input, StepCall
+
+
+class Product(Input):
+    """An output of another call as an input.
+
+    Parameters
+    ----------
+    call
+        That makes it.
+    made_as
+        Its role among the outputs of that call.
+    root
+        The production's folder, absolute.
+    role
+        What it is to the step that reads it; default: the same.
+    """
+
+    __slots__ = ("call", "made_as", "root")
+    call: StepCall
+    made_as: str
+    root: str
+
+    def __init__(self, call: StepCall, made_as: str, root: str, role: str = "") -> None:
+        for name, value in (("call", call), ("made_as", made_as), ("root", root), ("role", role or made_as)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def place(self) -> str:
+        """As of an `Input`."""
+        return f"{self.root}/{self.call.output(self.made_as).place}"
+
+    @property
+    def identity(self) -> Any:
+        """The key of the call that makes it, and which of its outputs it is."""
+        return {"key": self.call.key, "role": self.made_as}
+
+    @property
+    def key(self) -> str:
+        """As of an `Input`."""
+        return self.call.key
+
+    def read_as(self, role: str) -> Product:
+        return Product(self.call, self.made_as, self.root, role)
+
+
+class RawInput(Input):
+    """A stream of a subrun."""
+
+    __slots__ = ("file",)
+    file: RawFile
+
+    def __init__(self, file: RawFile) -> None:
+        for name, value in (("file", file), ("role", "raw"), ("key", "")):
+            object.__setattr__(self, name, value)
+
+    @property
+    def place(self) -> str:
+        """As of an `Input`."""
+        return f"{self.file.folder}/{self.file.name}"
+
+    @property
+    def identity(self) -> Any:
+        """Name and size."""
+        return {"name": self.file.name, "size": self.file.size}
