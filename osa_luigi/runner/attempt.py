@@ -15,7 +15,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -125,6 +125,7 @@ class _Attempt:
             "wall_s": tool.wall_s if tool else 0.0,
             "cpu_s": tool.cpu_s if tool else 0.0,
             "peak_memory_mb": max((child.peak_memory_mb for child in ran), default=0.0),
+            "asked": asdict(self.call.needs),
             "verify_wall_s": checks.wall_s if checks else 0.0,
             "verify_cpu_s": checks.cpu_s if checks else 0.0,
             "log": str(self.log.relative_to(self.production.root)),

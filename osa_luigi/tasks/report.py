@@ -131,8 +131,9 @@ def _attempt(record: Record, papers: Paperwork) -> Attempt | None:
             exit_code=record["exit_code"],
             out_of_time=bool(record["timed_out"]),
             killed=record["signal"] == 9,
+            asked_memory_mb=int(record.get("asked", {}).get("memory_mb", 0)),
         )
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
 
 

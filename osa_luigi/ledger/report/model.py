@@ -56,6 +56,8 @@ class Attempt:
         It was ended because its time limit was over.
     killed
         It was ended by SIGKILL, as for lack of memory.
+    asked_memory_mb
+        What was asked for it (MiB): on SLURM by its array, grown where it was killed before. 0 if its record does not say.
     """
 
     step: str
@@ -73,6 +75,7 @@ class Attempt:
     exit_code: int | None
     out_of_time: bool
     killed: bool
+    asked_memory_mb: int = 0
 
     @property
     def run(self) -> str:
@@ -100,6 +103,10 @@ class Use:
 
     Parameters
     ----------
+    asked_memory_mb, asked_time_s, asked_cores
+        By the configuration.
+    given_memory_mb
+        The least and the most that was asked for an attempt.
     memory_mb, wall_s, cores
         Of the attempts whose tool ran; `cores` is CPU time by wall time.
     advice
@@ -113,6 +120,7 @@ class Use:
     asked_memory_mb: int
     asked_time_s: float
     asked_cores: int
+    given_memory_mb: tuple[int, int]
     memory_mb: Spread
     wall_s: Spread
     cores: Spread

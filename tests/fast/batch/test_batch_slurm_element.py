@@ -20,6 +20,7 @@ from osa_luigi.batch.slurm.element import cause_of
 from osa_luigi.batch.slurm.records import INTENT, Record, RecordReader, write_jobs
 from osa_luigi.batch.slurm.states import Cause
 from osa_luigi.products.archive import archives
+from osa_luigi.products.attempts import read_records
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import current_receipt
 from osa_luigi.runner.attempt import Result
@@ -93,6 +94,16 @@ def test_its_jobs_are_done_and_it_says_so(production, tmp_path) -> None:
     assert ended.riders == {f"datacheck.{unit}": "made" for unit in UNITS[:2]}
     assert all(len(committed(production, one)) == 3 for one in jobs)
     assert committed(production, job(production, UNITS[5])) == []
+
+
+def test_exit_records_tell_the_memory_that_slurm_gave(production, tmp_path) -> None:
+    one = job(production)
+    assert run(array_of(tmp_path / "array", [one]), memory_mb=700)[0] == 0
+    records = read_records(production)
+    asked = [record["asked"] for call in one.calls for record in records[call.name]]
+    assert asked == [
+        {"memory_mb": 700, "cores": call.needs.cores, "time_limit_s": call.needs.time_limit_s} for call in one.calls
+    ]
 
 
 def test_after_a_failure_it_goes_on_with_the_next(production, tmp_path) -> None:

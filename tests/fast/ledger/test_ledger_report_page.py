@@ -49,7 +49,7 @@ def words_everywhere(words: str) -> NightReport:
         night=(row,),
         actions=(problem,),
         attempts=(attempt(), bad),
-        uses=(Use(words, 2, 1, 3.0, 100, 60.0, 1, one, one, one, (words,)),),
+        uses=(Use(words, 2, 1, 3.0, 100, 60.0, 1, (100, 100), one, one, one, (words,)),),
         slowest=(Slow(bad, 1.0),),
         failures=(problem, replace(problem, standing=0)),
         plots=(Plots(words, FOLDER / words, words),),
