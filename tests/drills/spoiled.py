@@ -17,6 +17,8 @@ ID = "tiny"
 BY_RULE = "Run02008.0001"
 """What the procedure's rule discards; the other decisions are a person's."""
 
+TAKEN_BACK = {"discard": "undo", "veto": "release"}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -90,7 +92,8 @@ def run_label(fault: str) -> str:
 def judge(fault: str, outcome: Outcome, said: str, made: Mapping[str, Any]) -> Fate:
     """Whether a fault was told, and stopped what it had to and no more."""
     run = run_label(fault)
-    told = [line for line in said.splitlines() if line.startswith(("ERROR", "WARNING"))]
+    levels = ("ERROR", "WARNING") if not outcome.told else ("ERROR", "WARNING", "INFO: night")
+    told = [line for line in said.splitlines() if line.startswith(levels)]
     mine = list(dict.fromkeys(line for line in told if run[3:].lstrip("0") in line))
     steps = sorted(name for name in made if run in name)
     missing = tuple(subrun for subrun in range(SUBRUNS) if f"r0_to_dl1.{run}.{subrun:04d}" not in steps)
@@ -137,9 +140,9 @@ def repair(site: Site) -> None:
     _do(site, "telescope", "deliver", "--base", str(site.base), *_date(site), "--repair")
     shutil.rmtree(site.base / "monitoring" / "RunSummary")
     _do(site, "step", "run", "run_summary", *_date(site))
-    decided = [outcome.decision[-1] for outcome in FAULTS.values() if outcome.decision]
-    for unit in [*decided, BY_RULE]:
-        _do(site, "undo", unit, *_date(site), "--reason", "the files have come")
+    decided = [outcome.decision for outcome in FAULTS.values() if outcome.decision]
+    for word, unit in [*decided, ("discard", BY_RULE)]:
+        _do(site, TAKEN_BACK[word], unit, *_date(site), "--reason", "the files have come")
 
 
 def _date(site: Site) -> tuple[str, str]:

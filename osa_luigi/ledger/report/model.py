@@ -32,6 +32,10 @@ class Cell:
         return next((name for name in ("failed", "running", "waiting", "discarded") if getattr(self, name)), "made")
 
 
+LEFT_OUT = "LEFT_OUT"
+"""In the place of a verdict: of a run of which nothing is declared any more, it would say that there is all of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class GridRow:
     """A run (or the night's calibration and checks): step → its cell."""
@@ -246,6 +250,8 @@ class NightReport:
         Declared, and of these not there.
     waiting
         Missing steps that only wait for others.
+    passed_over
+        Runs that have raw files and are not processed, for people.
     """
 
     date: date
@@ -261,6 +267,7 @@ class NightReport:
     steps: int
     missing: int
     waiting: int
+    passed_over: tuple[str, ...]
     runs: tuple[GridRow, ...]
     night: tuple[GridRow, ...]
     actions: tuple[Problem, ...]
