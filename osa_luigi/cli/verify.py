@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from osa_luigi.cli import options, site
 from osa_luigi.ledger.find import find_product
 from osa_luigi.ledger.lineage import Books, Product, trace
-from osa_luigi.products.integrity import Checked, Fault, Finding, check_file, product_files, sharing
+from osa_luigi.products.integrity import Checked, Fault, Finding, check_file, check_papers, product_files, sharing
 from osa_luigi.products.production import Production
 from osa_luigi.tasks.verify import DIAGNOSED, diagnosed, origins_checked, put_aside, usual_jobs, verified
 
@@ -138,6 +138,7 @@ class Wanted:
                 report.add(checked)
                 stray.difference_update(checked.products)
                 advance(report)
+        report.findings += check_papers(place, run)
         report.stray = [place.root / path for path in sorted(stray)]
         return report
 
@@ -221,6 +222,8 @@ def _next(finding: Finding, report: Report, wanted: Wanted) -> Iterator[str]:
         yield f"next: {again}"
     elif finding.fault is Fault.ORIGIN:
         yield "next: restore it; the product itself is as it was made, unless it is told of above"
+    elif finding.fault is Fault.PAPERS:
+        return
     elif finding.fault is Fault.RECEIPT:
         yield "next: move the receipt and the products of the step aside, then run the night again"
     elif finding.fault is Fault.UNREADABLE:
@@ -251,6 +254,7 @@ WORDS = {
     Fault.BYTES: "damaged",
     Fault.UNREADABLE: "not readable",
     Fault.RECEIPT: "without a readable receipt",
+    Fault.PAPERS: "archives or settings damaged",
     Fault.ORIGIN: "origins gone or changed",
 }
 
