@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -60,6 +61,8 @@ class Round:
     trouble: list[str]
     """What was not found, or was found and not damaged."""
     good: bool
+    harmless: int = 0
+    """Bits of an archive that hold no file's content: what is not found of these is no trouble."""
 
 
 def copy_of(site: Site, folder: Path) -> Site:
@@ -145,16 +148,28 @@ def _receipts(archive: Path) -> Iterator[int]:
 
 def all_papers(site: Site, tell: Callable[[str], None]) -> Round:
     """Damage receipts and what holds them, one at a time."""
-    missed, codes, count = [], set(), 0
+    missed, codes, harmless = [], Counter[int](), 0
     for what, path, damage in papers(site):
+        before = _members(path)
         with damaged(path, damage):
             code, _, _ = verify(site)
-        count += 1
-        codes.add(code)
-        if not code:
+            same = not code and before and _members(path) == before
+        harmless += bool(same)
+        codes[code] += not same
+        if not code and not same:
             missed.append(what)
             tell(f"not found: {what}")
-    return Round("receipts, archives, settings", count, count - len(missed), sorted(codes), missed, not missed)
+    found = codes.total() - len(missed)
+    what = "receipts, archives, settings"
+    return Round(what, codes.total(), found, sorted(+codes), missed, not missed, harmless)
+
+
+def _members(path: Path) -> dict[str, bytes]:
+    """All that an archive holds."""
+    if path.suffix != ".zip":
+        return {}
+    with ZipFile(path) as bundle:
+        return {name: bundle.read(name) for name in bundle.namelist()}
 
 
 def repaired(site: Site) -> Round:
