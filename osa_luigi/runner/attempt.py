@@ -370,7 +370,8 @@ def _why(run: _Attempt, reason: str) -> str:
             return told.replace(f"{run.work}/", "")  # the folder is gone when the message is read
     words = _last_words(run.log)
     said = f", its last words: {words!r}" if words else ""
-    return f"{run.call.name}: {reason}{said}. Read {run.log}."
+    meaning = run.step.explain(run.call, words)
+    return f"{run.call.name}: {reason}{said}. {meaning}{' ' * bool(meaning)}Read {run.log}."
 
 
 def _last_words(log: Path) -> str:

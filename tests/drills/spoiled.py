@@ -60,7 +60,7 @@ FAULTS: dict[str, Outcome] = {
     "late:2011.1": Outcome("", (1,), dl2=True),
     "empty-file:2012.1": Outcome("Run02012.0001.fits.fz: this raw file is empty", (1,), decision=("discard", "2012.1")),
     "no-pointing:2013": Outcome(
-        "in x_new is above the interpolation range's maximum value", (0, 1), decision=("veto", "2013")
+        "DrivePosition_log_20241115.txt does not reach to these events", (0, 1), decision=("veto", "2013")
     ),
 }
 FIRST, SUBRUNS = 2003, 2

@@ -89,6 +89,13 @@ def test_an_archive_is_read_to_its_end_logs_too(done: Site) -> None:
     assert "1 archives or settings damaged." in said
 
 
+def test_an_archive_without_an_index_is_a_finding(done: Site) -> None:
+    (archive,) = done.production().archives.glob("Run02003.*.zip")
+    archive.write_bytes(archive.read_bytes()[:-100])
+    (finding,) = done.data("verify", *DATE, code=1)["findings"]
+    assert (finding["fault"], finding["path"]) == ("papers", str(archive))
+
+
 def test_damaged_settings_are_found(done: Site) -> None:
     settings = sorted((done.production().state / "configs").glob("*.json"))[0]
     flip(settings)

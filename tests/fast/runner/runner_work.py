@@ -289,6 +289,9 @@ class Odd(Step):
     def produced(self, call: StepCall) -> Mapping[str, Path]:
         return {output.role: Path(output.path.name) for output in call.outputs}
 
+    def explain(self, call: StepCall, said: str) -> str:
+        return f"{call.unit} has too few segments." if "Segment" in said else ""
+
     def verify(self, call: StepCall, files: Mapping[str, Path]) -> Mapping[str, Any]:
         if self._tool == "verifier_dies":
             os.kill(os.getpid(), signal.SIGSEGV)

@@ -147,7 +147,10 @@ ODD = fake_call("odd", outputs=(Output("dl1", Path("dl1.h5")), Output("muons", P
         ("writes_nothing", "the tool ended well but left no dl1 file (dl1.h5). Read "),
         ("leaves_a_folder_in_place_of_a_file", "left no dl1 file"),
         ("returns_2", "odd.Run02008.0003: exit code 2. Read "),
-        ("says_a_last_word", "exit code 3, its last words: 'Segment 7 is missing'. Read "),
+        (
+            "says_a_last_word",
+            "exit code 3, its last words: 'Segment 7 is missing'. Run02008.0003 has too few segments. Read ",
+        ),
         ("cut_short", "LST-1.1.Run02008.0003.fits.fz: is cut short: copy it again"),
         ("no_such_tool", "exit code 1, its last words: \"AttributeError: module 'runner_work' has no attribute"),
         ("verifier_refuses", "dl1.h5: 3 events are missing → make it again"),
