@@ -28,7 +28,11 @@ def text(report: NightReport) -> Iterator[str]:
         yield f"  {report.waiting} more steps wait for these"
     yield from _section("Not complete", [_row(row) for row in report.runs if row.verdict == "INCOMPLETE"])
     yield from _section(
-        "Decisions", [f"{one.number}: {one.kind} {one.unit}, {one.who}: {one.reason}" for one in report.decisions]
+        "Decisions",
+        [
+            f"{one.number}: {one.kind} {one.unit}{'' if one.stands else ' (taken back)'}, {one.who}: {one.reason}"
+            for one in report.decisions
+        ],
     )
     yield from _section("Advice", report.advice)
 

@@ -126,4 +126,5 @@ def test_the_same_as_data_and_in_a_few_lines() -> None:
     lines = list(text(made))
     assert lines[0] == "words, night 2024-11-15, production words: INCOMPLETE"
     assert "  words words and 6 more: words" in lines
+    assert "  1: words words (taken back), words: words" in lines
     assert len(lines) < 40
