@@ -107,6 +107,14 @@ def test_a_cell_says_how_its_steps_stand() -> None:
     assert classes == ["cell bad", "cell decided"]
 
 
+def test_what_jobs_were_given_stands_below_what_the_configuration_says() -> None:
+    one = Spread(50, 80, 100)
+    grown = Use("dl1ab", 2, 1, 3.0, 800, 60.0, 1, (1200, 2400), one, one, one)
+    written = page(report(uses=(grown, replace(grown, step="dl2", given_memory_mb=(800, 800)))), FOLDER)
+    assert '800 MB<br><span class="soft">jobs: 1.2 GB – 2.4 GB</span></td>' in written
+    assert written.count("jobs: ") == 1
+
+
 def test_a_large_night_is_a_light_page() -> None:
     attempts = tuple(
         attempt(step, f"Run{2000 + n // 125:05d}.{n % 125:04d}", 7.0 * n, outcome="failed" if n % 50 == 0 else "made")
