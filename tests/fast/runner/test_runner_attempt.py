@@ -141,6 +141,11 @@ def test_fakes_fail_as_told(fresh, production, fake, reason):
 ODD = fake_call("odd", outputs=(Output("dl1", Path("dl1.h5")), Output("muons", Path("muons.fits"), optional=True)))
 
 
+def test_a_reason_names_no_working_folder(fresh, production):
+    """It is gone when the reason is read."""
+    assert fresh.call(work.odd, production.root, ODD, "verifier_names_the_file").reason == "dl1.h5: holds no events"
+
+
 @pytest.mark.parametrize(
     ("tool", "reason"),
     [
