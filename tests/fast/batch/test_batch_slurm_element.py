@@ -173,8 +173,7 @@ def test_sigterm_ends_all_and_says_nothing_false(production, tmp_path) -> None:
     array = array_of(tmp_path / "array", jobs)
     process = start(array)
     until(lambda: len(list(production.logs(UNITS[1]).glob(f"dl1ab.{UNITS[1]}*.log"))) == 1, "the element is at it")
-    tree = family(process.pid)
-    assert tree
+    tree = until(lambda: family(process.pid), "its tool runs")  # the log is there before
     for pid in (*tree, process.pid):  # as scancel does, to all processes
         os.kill(pid, signal.SIGTERM)
     process.communicate(timeout=30)
