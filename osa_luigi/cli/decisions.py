@@ -26,6 +26,9 @@ from osa_luigi.tasks.session import configure, night_paths, production_folder
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+TAKES_BACK = {DecisionKind.DISCARD: "undo", DecisionKind.VETO: "release"}
+
+
 def _reason(_context: click.Context, _option: click.Parameter, value: str) -> str:
     if not value.strip():
         raise click.BadParameter("say why: the reason is kept, and shown with the night")
@@ -210,8 +213,10 @@ def _take_back(
     kind: DecisionKind, label: str, meant: list[Decision], reason: str, desk: _Desk, *, as_json: bool
 ) -> None:
     if not meant:
-        what = "veto" if kind is DecisionKind.RELEASE else "discard"
-        _nothing(f"Nothing to take back: no {what} of {label} holds. `osa decisions` lists all.", as_json=as_json)
+        what, other = ("veto", DecisionKind.DISCARD) if kind is DecisionKind.RELEASE else ("discard", DecisionKind.VETO)
+        held = desk.holding(other, label)
+        hint = f"What holds is {held[-1]}: `osa {TAKES_BACK[other]}`." if held else "`osa decisions` lists all."
+        _nothing(f"Nothing to take back: no {what} of {label} holds. {hint}", as_json=as_json)
     numbers = [one.number for one in meant]
     _told(desk, decide(desk.production, kind, label, reason, undoes=numbers), as_json=as_json)
 

@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from osa_luigi.cli import options, site
+from osa_luigi.errors import ProductError
 from osa_luigi.ledger.find import find_product
 from osa_luigi.ledger.lineage import Books, Product, trace
-from osa_luigi.products.integrity import Checked, Fault, Finding, check_file, product_files, sharing
+from osa_luigi.products.integrity import Checked, Fault, Finding, check_file, check_papers, product_files, sharing
 from osa_luigi.products.production import Production
 from osa_luigi.tasks.verify import DIAGNOSED, diagnosed, origins_checked, put_aside, usual_jobs, verified
 
@@ -122,12 +123,17 @@ class Wanted:
 
     def of_night(self, day: date, run: str, jobs: int | None, deep: bool, origins: bool) -> Report:
         """All products of a night's production, or of one of its runs."""
-        report = Report()
         place = site.production_of_night(self.config_file, day, self.production, self.procedure)
         run = site.run_of(run) if run else ""
+        report = Report(findings=list(check_papers(place, run)))
         # Before the receipts: what is made meanwhile is then no file without one.
         stray = set() if run else set(product_files(place))
-        names = [name for name in self.books.names(place) if not run or _run(name) == run]
+        try:
+            names = [name for name in self.books.names(place) if not run or _run(name) == run]
+        except ProductError:
+            if report.findings:
+                return report  # whose archive has no index any more: what else there should be, nobody can tell
+            raise
         asked = [(place, name) for name in names]
         summary = None if run else site.summary_of(self.config_file, day)
         asked += [summary] if summary else []
@@ -221,6 +227,8 @@ def _next(finding: Finding, report: Report, wanted: Wanted) -> Iterator[str]:
         yield f"next: {again}"
     elif finding.fault is Fault.ORIGIN:
         yield "next: restore it; the product itself is as it was made, unless it is told of above"
+    elif finding.fault is Fault.PAPERS:
+        return
     elif finding.fault is Fault.RECEIPT:
         yield "next: move the receipt and the products of the step aside, then run the night again"
     elif finding.fault is Fault.UNREADABLE:
@@ -251,6 +259,7 @@ WORDS = {
     Fault.BYTES: "damaged",
     Fault.UNREADABLE: "not readable",
     Fault.RECEIPT: "without a readable receipt",
+    Fault.PAPERS: "archives or settings damaged",
     Fault.ORIGIN: "origins gone or changed",
 }
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from osa_luigi.errors import ProductError
+from osa_luigi.products.archive import archived_runs, archives
 from osa_luigi.products.digest import sha256
 from osa_luigi.products.names import REPORT
 from osa_luigi.products.paperwork import RECEIPTS, Paperwork
@@ -27,6 +28,8 @@ class Fault(StrEnum):
     UNREADABLE = "unreadable"
     RECEIPT = "receipt"
     """The receipt itself cannot be read, so nothing is known of the products."""
+    PAPERS = "papers"
+    """An archive of receipts and logs, or a settings file, is not what its name says."""
     ORIGIN = "origin"
     """What a product was made from is gone or another; the product itself may be whole."""
 
@@ -98,6 +101,23 @@ def check(production: Production, name: str) -> Checked:
         checked, generation = check_receipt(production, receipt), receipt.generation
         if not checked.findings:
             return checked
+
+
+def check_papers(production: Production, run: str = "") -> Iterator[Finding]:
+    """Read archives of receipts and logs to their ends, and the resolved settings; of all runs, or of archives those of one."""
+    for one in sorted(archived_runs(production)):
+        try:
+            for archive in archives(production, one) if run in ("", one) else ():
+                for member in archive:
+                    for _ in archive.blocks(member):
+                        pass
+        except ProductError as error:
+            where, _, what = str(error).partition(": ")
+            yield Finding(Fault.PAPERS, production, "", Path(where), what)
+    for settings in sorted((production.state / "configs").glob("*.json")):
+        if not production.is_config(settings):
+            what = "does not hold what its name stands for. The next run of the night writes it again, if it needs it."
+            yield Finding(Fault.PAPERS, production, "", settings, what)
 
 
 def check_receipt(production: Production, receipt: Receipt) -> Checked:

@@ -76,11 +76,19 @@ class Production:
         return self.state / "configs" / f"{digest(content)[:16]}.json"
 
     def write_config(self, content: Mapping[str, Any]) -> Path:
-        """Write a resolved lstchain configuration once; the same content is the same file."""
+        """Write a resolved lstchain configuration once; the same content is the same file. One that was damaged since is written again."""
         path = self.config(content)
-        if not path.exists():
+        if not self.is_config(path):
             write_durably(path, json.dumps(plain(content), indent=1) + "\n")
         return path
+
+    @staticmethod
+    def is_config(path: Path) -> bool:
+        """Whether a file is there and holds the content that it is named after."""
+        try:
+            return digest(json.loads(path.read_bytes()))[:16] == path.stem
+        except (OSError, ValueError, RecursionError):
+            return False
 
     def siblings(self) -> list[Production]:
         """The other productions of the same night."""

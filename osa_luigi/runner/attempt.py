@@ -14,8 +14,8 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -125,6 +125,7 @@ class _Attempt:
             "wall_s": tool.wall_s if tool else 0.0,
             "cpu_s": tool.cpu_s if tool else 0.0,
             "peak_memory_mb": max((child.peak_memory_mb for child in ran), default=0.0),
+            "asked": asdict(self.call.needs),
             "verify_wall_s": checks.wall_s if checks else 0.0,
             "verify_cpu_s": checks.cpu_s if checks else 0.0,
             "log": str(self.log.relative_to(self.production.root)),
@@ -366,10 +367,11 @@ def _why(run: _Attempt, reason: str) -> str:
     """The message of an error of our own if there is one, else what is known, with the log's last words."""
     with contextlib.suppress(OSError):
         if told := (run.scratch / REASON).read_text(encoding="utf-8", errors="replace"):
-            return told
+            return told.replace(f"{run.work}/", "")  # the folder is gone when the message is read
     words = _last_words(run.log)
     said = f", its last words: {words!r}" if words else ""
-    return f"{run.call.name}: {reason}{said}. Read {run.log}."
+    meaning = run.step.explain(run.call, words)
+    return f"{run.call.name}: {reason}{said}. {meaning}{' ' * bool(meaning)}Read {run.log}."
 
 
 def _last_words(log: Path) -> str:
@@ -379,12 +381,18 @@ def _last_words(log: Path) -> str:
             lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return ""
-    said = [line for raw in lines if (line := COLOURS.sub("", raw).strip())]
+    said = [line for raw in lines[_heading(lines) :] if (line := COLOURS.sub("", raw).strip())]
     troubled = [line for line in said if TROUBLE.search(line) and not line.endswith(EPILOGUE)]
     last = (troubled or said or [""])[-1:]
     # lstchain says in several lines that there are no events in the file, then how many it had found.
     logged = [line for line in troubled[-3:] if CTAPIPE_HEAD.match(line)]
     return " / ".join(CTAPIPE_HEAD.sub("", line) for line in (logged if last[0] in logged else last))[:300]
+
+
+def _heading(lines: Sequence[str]) -> int:
+    """How many lines at a log's beginning are ours: who dies without a word has not said the command that was typed for it."""
+    ours = bool(lines) and lines[0].startswith("# ")
+    return lines.index("") if ours and "" in lines else 0
 
 
 def _with_disk_trouble(reason: str, folder: Path) -> str:

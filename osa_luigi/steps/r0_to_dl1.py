@@ -27,6 +27,9 @@ OPTIONS = {
 }
 """Role of an input → the tool's option for it; an input that is not there has none."""
 
+OUT_OF_LOG = "in x_new is "
+"""``A value (…) in x_new is above (below) the interpolation range's maximum (minimum) value``."""
+
 
 class R0ToDL1(Step):
     """DL1a of a subrun: calibrated images and first parameters, with muon rings and interleaved events beside them.
@@ -131,6 +134,10 @@ class R0ToDL1(Step):
     def check_inputs(self, call: StepCall) -> None:
         raw.check_raw(call)
 
+    def explain(self, call: StepCall, said: str) -> str:
+        """Where the drive log ends before the events, or begins after them, scipy speaks of its interpolation."""
+        return _no_pointing(call) if OUT_OF_LOG in said else ""
+
     def verify(self, call: StepCall, files: Mapping[str, Path]) -> Mapping[str, Any]:
         """As many events as the raw files declare, the interleaved among them, those again in their own file.
 
@@ -156,6 +163,13 @@ class R0ToDL1(Step):
         _check_interleaved(files["interleaved"], interleaved)
         rings = checks.fits_rows(files["muons"], ("event_id", "muon_efficiency"))
         return {"events": events, "interleaved": interleaved, "muon_rings": rings}
+
+
+def _no_pointing(call: StepCall) -> str:
+    return (
+        f"The drive log {call.path('pointing')} does not reach to these events. Complete it, then run again; "
+        "or leave the run out (osa veto)."
+    )
 
 
 def _check_interleaved(path: Path, expected: int) -> None:

@@ -109,6 +109,10 @@ class Step(ABC):
             For raw files that are cut short, and the like: what, where, and what to do next.
         """
 
+    def explain(self, call: StepCall, said: str) -> str:
+        """What a tool's last words mean and what to do next, where they do not say it themselves; empty where nothing is known."""
+        return ""
+
     @abstractmethod
     def verify(self, call: StepCall, files: Mapping[str, Path]) -> Mapping[str, Any]:
         """Open every output and judge it: readable to its end, expected tables, event counts against the input, finite values.

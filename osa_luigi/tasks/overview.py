@@ -26,7 +26,7 @@ from osa_luigi.steps.standing import decided_since
 from osa_luigi.tasks.grid import Grid, grid
 from osa_luigi.tasks.live import live_attempts
 from osa_luigi.tasks.outlook import REFUSED, Outlook, outlooks
-from osa_luigi.tasks.session import Session
+from osa_luigi.tasks.session import Session, passed_over
 from osa_luigi.tasks.verdict import NightVerdict, judge, night_options
 
 
@@ -140,6 +140,8 @@ class Overview:
         Steps of the plan whose products are not there.
     decisions
         Those that leave something out.
+    passed_over
+        Runs that have raw files and are not processed, for people.
     """
 
     date: date
@@ -155,6 +157,7 @@ class Overview:
     missing: int
     verdict: NightVerdict
     decisions: tuple[Decision, ...]
+    passed_over: tuple[str, ...]
     grid: Grid
 
     def as_json(self) -> dict[str, Any]:
@@ -168,6 +171,7 @@ class Overview:
             "closed_otherwise": self.closed_otherwise or None,
             "verdict": self.verdict.as_json(),
             "decisions": [decision.as_json() for decision in self.decisions],
+            "passed_over": list(self.passed_over),
             "steps": self.steps,
             "missing": self.missing,
             "engine": asdict(self.engine) if self.engine else None,
@@ -238,6 +242,7 @@ class _Looking:
             missing=self._missing,
             verdict=judge(self._session, self._outlooks, reasons),
             decisions=in_order(plan.decided),
+            passed_over=tuple(passed_over(plan.night)),
             grid=grid(plan, self._outlooks, self._has_failed, self._is_worked_on),
         )
 

@@ -70,7 +70,9 @@ def _of_run(run: RunPlan, *, calibrated: bool) -> Iterator[Part]:
         yield from own
         last = tuple(part.name for part in own)
         if run.calibration and leg == next(iter(run.legs)):
-            yield Part(label, "run calibration", run.calibration, last, number)
+            starts_from = not calibrated and any(call.step == "cat_b" for call in run.calibration.calls)
+            calibration = (f"{NIGHT} calibration",) if starts_from else ()
+            yield Part(label, "run calibration", run.calibration, (*last, *calibration), number)
             first = (f"{label} run calibration",)
     merged, checked = (f"{label} merge",), (f"{label} datacheck",)
     kinds = (

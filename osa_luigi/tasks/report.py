@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from osa_luigi.batch.lease import leases
 from osa_luigi.errors import OsaError
 from osa_luigi.ledger.report.model import (
+    LEFT_OUT,
     Attempt,
     Folder,
     GridRow,
@@ -46,6 +47,9 @@ LAST_LINES, LAST_BYTES = 15, 2000
 ENGINES = 10
 """Lives of the engine that are told, the newest."""
 
+_ATTEMPT = re.compile(r"\d{8}T\d{6}-\S+?-\d+-[0-9a-f]{6}", re.ASCII)
+"""The id of an attempt, as in the names of logs."""
+
 _UNIT = re.compile(r"Run\d{5,}(\.\d{4,})?", re.ASCII)
 _NUMBER = re.compile(r"\d+", re.ASCII)
 
@@ -72,6 +76,7 @@ def night_report(session: Session) -> NightReport:
         steps=verdict.night.declared,
         missing=verdict.night.missing,
         waiting=verdict.waiting,
+        passed_over=summary.passed_over,
         runs=runs,
         night=night,
         actions=tuple(_actions(verdict.missing)),
@@ -92,7 +97,7 @@ def night_report(session: Session) -> NightReport:
 def _conclusion(summary: Overview, verdict: NightVerdict, runs: tuple[GridRow, ...]) -> str:
     night = verdict.night
     if not verdict.is_complete:
-        whole = sum(row.verdict != night.verdict for row in runs)
+        whole = sum(row.verdict not in (night.verdict, LEFT_OUT) for row in runs)
         return f"The products of {night.missing} of {night.declared} steps are missing; {whole} of {len(runs)} DATA runs are complete."
     less = f", without what {len(summary.decisions)} decisions left out" if summary.decisions else ""
     return f"The products of all {night.declared} declared steps are there{less}."
@@ -131,8 +136,9 @@ def _attempt(record: Record, papers: Paperwork) -> Attempt | None:
             exit_code=record["exit_code"],
             out_of_time=bool(record["timed_out"]),
             killed=record["signal"] == 9,
+            asked_memory_mb=int(record.get("asked", {}).get("memory_mb", 0)),
         )
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
 
 
@@ -148,7 +154,7 @@ def _actions(missing: Iterable[Missing]) -> Iterator[Problem]:
 
 def _like(text: str) -> str:
     """What messages about several units have in common."""
-    return _NUMBER.sub("#", _UNIT.sub("UNIT", text))
+    return _NUMBER.sub("#", _UNIT.sub("UNIT", _ATTEMPT.sub("ATTEMPT", text)))
 
 
 def _slowest(attempts: Iterable[Attempt]) -> Iterator[Slow]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from osa_luigi.ledger.report.model import Cell, GridRow
+from osa_luigi.ledger.report.model import LEFT_OUT, Cell, GridRow
 from osa_luigi.products.decisions import about
 from osa_luigi.tasks.outlook import REFUSED, Outlook
 from osa_luigi.tasks.overview import Look
@@ -27,7 +27,7 @@ def grid(session: Session, seen: Look) -> tuple[tuple[GridRow, ...], tuple[GridR
         run.label: GridRow(
             run.label,
             run.source.name if run.source else "",
-            verdicts.get(run.label, ""),
+            verdicts.get(run.label, "") if run.label in counts else LEFT_OUT,
             _cells(counts.get(run.label, {}), _left_out(session, run.run_id), by_subrun),
         )
         for run in observed

@@ -127,7 +127,11 @@ class RunCalibrationTask(WholeRun):
     stage = "run_calibration"
 
     def requires(self) -> list[NightPart]:
-        return self.leg("dl1a") if self.is_planned() else []
+        if not self.is_planned():
+            return []
+        # Cat-B starts from the night's calibration, also where DL1a needed none.
+        starts_from = self.session.plan.calibration and self.session.configuration.procedure.cat_b.enabled
+        return [*self.leg("dl1a"), *([self.part(CalibrationTask)] if starts_from else [])]
 
     def group(self) -> Group:
         assert self.run_plan.calibration is not None

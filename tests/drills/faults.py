@@ -1,8 +1,12 @@
-"""One night with everything wrong that a night can have, through the real chain; then repaired, and run again.
+"""One night with everything wrong that a night can have, through the real chain: run, closed without what is lost, repaired, closed again.
 
-``python -m tests.drills.faults --json``. Each run of a small night has a fault of its own (`FAULTS`). Luigi's own command must name every
-one that it can see, make all that is whole, and end with the exit code for failed steps. Then the faults are repaired
-(``osa telescope deliver --repair``), the run summary is made again, and the same command must close the night.
+``python -m tests.drills.faults --json``. Each run of a small night has a fault of its own (`spoiled.FAULTS`). By luigi's own command:
+
+1. `spoiled`: every fault that can be seen is named, all that is whole is made, the night is not closed;
+2. `decided`: what is lost is left out by ``osa discard`` and ``osa veto``, one subrun by a rule of the procedure: closed with decisions;
+3. `repaired`: the files are copied again, late ones come (``osa telescope deliver --repair``), the run summary is made again, all
+   decisions are taken back: the same command makes the night whole, and closes it again;
+4. `next`: a night without calibration runs, after it, uses the first one's.
 """
 
 from __future__ import annotations
@@ -12,116 +16,163 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from osa_luigi.batch.command import EXIT_CODES
-from osa_luigi.config.yamlfile import load_yaml
-from tests.drills.nights import DAY, TINY, Site, kept_night
-from tests.drills.wide import merged
+from osa_luigi.products.names import REPORT
+from osa_luigi.steps.close import MARKER, SUMMARY, Verdict
+from tests.drills.evidence import Check
+from tests.drills.nights import Site
+from tests.drills.spoiled import (
+    BY_RULE,
+    FAULTS,
+    FIRST,
+    ID,
+    SUBRUNS,
+    Fate,
+    decide,
+    judge,
+    next_night,
+    repair,
+    run_label,
+    spoiled_night,
+)
 from tests.drills.witness import look
 
-ID = "tiny"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What is to become of a run with a fault.
-
-    Parameters
-    ----------
-    told
-        What the engine says; empty: nothing, as nothing is wrong with it.
-    missing
-        The subruns that have no DL1; with one of them missing, the run has no DL2.
-    """
-
-    told: str
-    missing: tuple[int, ...] = ()
-
-
-FAULTS: dict[str, Outcome] = {
-    "truncated:2003.1": Outcome("Run02003.0001.fits.fz: this raw file is truncated", (1,)),
-    "missing-stream:2004.1.3": Outcome("Run02004.0001: stream 3 of 4 missing", (1,)),
-    "no-pointing:2005": Outcome("events fall into a gap of DrivePosition_log_20241115.txt", (0, 1)),
-    "flipped-bit:2006.1": Outcome("r0_to_dl1.Run02006.0001: killed by SIGSEGV", (1,)),
-    "truncated:2007.0": Outcome("run 2007 is left out of the run summary", (0, 1)),
-    "sparse:2008": Outcome(""),
-    "no-pointing:2009": Outcome("in x_new is above the interpolation range's maximum value", (0, 1)),
-}
-NIGHT: dict[str, str | int] = {**TINY, "data-runs": len(FAULTS)}
-CHANGES: dict[str, Any] = {"datacheck": {"plots": False}}
-"""Of the tiny night's procedure: plots take half of its time."""
+CALIBRATIONS = {"pedestal": "drs4_baseline.Run02001", "calibration": "charge_calibration.Run02002"}
 
 
 @dataclass
-class Report:
-    """What became of a fault."""
+class Phase:
+    """What became of the night at one time; `report` is the page as it was then."""
 
-    fault: str
-    told: list[str] = field(default_factory=list)
-    steps: list[str] = field(default_factory=list)
-    """That were made of its run."""
-    good: bool = False
-
-
-@dataclass
-class Night:
-    """What became of the night."""
-
+    name: str
     exit_code: int
-    closed: bool
     wall_s: float
-    good: bool
+    closed: bool
+    verdict: str
+    decisions: list[str]
+    report: str
+    said: str = ""
+    checks: list[Check] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether every check was passed."""
+        return bool(self.checks) and all(check.good for check in self.checks)
+
+    def data(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {**asdict(self), "said": self.said[-4000:] if not self.good else "", "good": self.good}
 
 
-def spoiled_night() -> Site:
-    """The night, unprocessed, with its own procedure; JSON is YAML."""
-    flags = [f"--fault={fault}" for fault in FAULTS]
-    site = kept_night(NIGHT, *flags)
-    for name in ("running_analysis", "monitoring/RunSummary", "R0", "late", "config"):
-        shutil.rmtree(site.base / name, ignore_errors=True)
-    (site.base / "simulation.json").unlink()
-    kept_night(NIGHT, *flags)  # what an earlier drill repaired is spoiled again; models stay
-    folder = site.base / "config"
-    folder.mkdir()
-    main = merged(load_yaml(site.config).value, {"procedures": ["tiny.yaml"]})
-    procedure = merged(load_yaml(site.config.with_name("tiny.yaml")).value, CHANGES)
-    (folder / "site.yaml").write_text(json.dumps(main, indent=1))
-    (folder / "tiny.yaml").write_text(json.dumps(procedure, indent=1))
-    return replace(site, config=folder / "site.yaml")
-
-
-def run(site: Site) -> tuple[Night, str]:
-    """The night by luigi's own command, and what that said."""
+def run(site: Site, name: str) -> Phase:
+    """The night by luigi's own command, and how it stands after that."""
     start = time.monotonic()
     done = site.run_night()
-    closed = (site.production(ID).root / "NightFinished.txt").exists()
-    return Night(done.returncode, closed, round(time.monotonic() - start, 1), False), done.stdout
+    wall_s = round(time.monotonic() - start, 1)
+    root = site.production(ID).root
+    closed = (root / MARKER).exists()
+    told: dict[str, Any] = {"verdict": "", "decisions": []}
+    page = site.base / f"report-{name}.html"
+    if closed:
+        told = json.loads((root / SUMMARY).read_text())
+        shutil.copyfile(root / REPORT, page)
+    else:
+        site.osa("report", "--date", site.day.isoformat(), "--html", str(page))
+    decided = [f"{one['kind']} {one['unit']} ({one['by']})" for one in told["decisions"]]
+    return Phase(name, done.returncode, wall_s, closed, told["verdict"], decided, str(page), done.stdout)
 
 
-def judge(fault: str, outcome: Outcome, said: str, made: Mapping[str, Any]) -> Report:
-    """Whether a fault was told, and stopped what it had to and no more."""
-    run_label = f"Run{int(fault.partition(':')[2].partition('.')[0]):05d}"
-    told = [line for line in said.splitlines() if line.startswith(("ERROR", "WARNING"))]
-    mine = [line for line in told if run_label[3:].lstrip("0") in line]
-    steps = sorted(name for name in made if run_label in name)
-    missing = tuple(subrun for subrun in (0, 1) if f"r0_to_dl1.{run_label}.{subrun:04d}" not in steps)
-    right = missing == outcome.missing and (f"dl2.{run_label}" in steps) is not bool(missing)
-    heard = any(outcome.told in line for line in mine) if outcome.told else not mine
-    return Report(fault, mine, steps, right and heard)
+def spoiled(site: Site) -> tuple[Phase, list[Fate]]:
+    """The night as it is."""
+    phase = run(site, "spoiled")
+    made = look(site.production(ID)).receipts
+    fates = [judge(fault, outcome, phase.said, made) for fault, outcome in FAULTS.items()]
+    ended = (phase.exit_code, phase.closed) == (EXIT_CODES["task_failed"], False)
+    phase.checks = [
+        Check("failed steps, and not closed", ended, f"exit code {phase.exit_code}, closed: {phase.closed}"),
+        Check("no Python traceback is shown", "Traceback" not in phase.said, ""),
+        *(Check(one.fault, one.good, "; ".join(one.told)) for one in fates),
+    ]
+    return phase, fates
 
 
-def repair(site: Site) -> None:
-    """As the operator would: copy the files again, put the old run summary aside, make it again."""
-    given = ("--date", DAY.isoformat())
-    summaries = site.base / "monitoring" / "RunSummary"
-    delivered = site.osa("telescope", "deliver", "--base", str(site.base), *given, "--repair")
-    shutil.rmtree(summaries)
-    made = site.osa("step", "run", "run_summary", *given)
-    if delivered.returncode or made.returncode:
-        raise RuntimeError(f"the night cannot be repaired:\n{delivered.stdout}{made.stdout}")
+def decided(site: Site) -> Phase:
+    """Closed without what is lost."""
+    decide(site)
+    phase = run(site, "decided")
+    units = {unit.split()[1] for unit in phase.decisions}
+    wanted = {_label(outcome.decision[-1]) for outcome in FAULTS.values() if outcome.decision} | {BY_RULE}
+    phase.checks = [
+        *_closed(phase, Verdict.WITH_DECISIONS),
+        Check("what was decided is named in the closed night", units == wanted, ", ".join(phase.decisions)),
+        _whole(
+            site,
+            [run_label(fault) for fault, outcome in FAULTS.items() if outcome.dl2 or "discard" in outcome.decision],
+        ),
+        _verified(site),
+    ]
+    return phase
+
+
+def repaired(site: Site) -> Phase:
+    """All files have come: closed once more, with all runs."""
+    repair(site)
+    phase = run(site, "repaired")
+    made = look(site.production(ID)).receipts
+    runs = range(FIRST, FIRST + len(FAULTS))
+    wanted = {
+        f"{step}.Run{one:05d}.{sub:04d}" for step in ("dl1ab", "datacheck") for one in runs for sub in range(SUBRUNS)
+    }
+    phase.checks = [
+        *_closed(phase, Verdict.COMPLETE),
+        _whole(site, [f"Run{one:05d}" for one in runs]),
+        Check("every subrun has DL1 and datacheck", wanted <= set(made), f"{len(wanted & set(made))} of {len(wanted)}"),
+        _verified(site),
+    ]
+    return phase
+
+
+def without_calibration(site: Site) -> Phase:
+    """The night after."""
+    later = next_night(site)
+    phase = run(later, "next")
+    keys = {role: look(site.production(ID)).receipts[name].key for role, name in CALIBRATIONS.items()}
+    given = [
+        {item["role"]: item["key"] for item in receipt.inputs if item["role"] in keys}
+        for receipt in look(later.production(ID)).receipts.values()
+        if receipt.step == "r0_to_dl1"
+    ]
+    used = bool(given) and all(one == keys for one in given)
+    phase.checks = [
+        *_closed(phase, Verdict.COMPLETE),
+        Check("DL1a was made with the first night's calibration", used, f"{len(given)} subruns"),
+        _verified(later),
+    ]
+    return phase
+
+
+def _closed(phase: Phase, verdict: Verdict) -> Iterator[Check]:
+    ended = (phase.exit_code, phase.closed, phase.verdict) == (0, True, verdict)
+    yield Check(f"closed, {verdict}", ended, f"exit code {phase.exit_code}, closed: {phase.closed}, {phase.verdict}")
+
+
+def _whole(site: Site, wanted: list[str]) -> Check:
+    made = {receipt.unit for receipt in look(site.production(ID)).receipts.values() if receipt.step == "dl2"}
+    return Check("DL2 is there of all runs but those left out", made == set(wanted), ", ".join(sorted(made)))
+
+
+def _verified(site: Site) -> Check:
+    done = site.osa("verify", "--date", site.day.isoformat())
+    return Check("osa verify finds nothing wrong", done.returncode == 0, done.stdout.strip().splitlines()[-1])
+
+
+def _label(unit: str) -> str:
+    run_id, _, subrun = unit.removeprefix("Run").partition(".")
+    return f"Run{int(run_id):05d}" + (f".{int(subrun):04d}" if subrun else "")
 
 
 def main() -> None:
@@ -130,31 +181,22 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     asked = parser.parse_args()
     site = spoiled_night()
-    night, said = run(site)
-    night.good = (night.exit_code, night.closed) == (EXIT_CODES["task_failed"], False) and "Traceback" not in said
-    made = look(site.production(ID)).receipts
-    reports = [judge(fault, outcome, said, made) for fault, outcome in FAULTS.items()]
-    _say(reports, night)
-    repair(site)
-    repaired, _ = run(site)
-    repaired.good = (repaired.exit_code, repaired.closed) == (0, True)
-    _say([], repaired)
+    first, fates = spoiled(site)
+    _say(first)
+    phases = [first]
+    for phase in (decided, repaired, without_calibration):
+        phases.append(phase(site))
+        _say(phases[-1])
     if asked.json:
-        print(
-            json.dumps(
-                {"faults": [asdict(one) for one in reports], "night": asdict(night), "repaired": asdict(repaired)}
-            )
-        )
-    sys.exit(0 if night.good and repaired.good and all(one.good for one in reports) else 1)
+        faults = [asdict(one) for one in fates]
+        print(json.dumps({"base": str(site.base), "faults": faults, "phases": [phase.data() for phase in phases]}))
+    sys.exit(0 if all(phase.good for phase in phases) else 1)
 
 
-def _say(reports: list[Report], night: Night) -> None:
-    for one in reports:
-        print(
-            f"{'ok' if one.good else 'NO':3} {one.fault}: {len(one.steps)} steps; {'; '.join(one.told)}",
-            file=sys.stderr,
-        )
-    print(f"{'ok' if night.good else 'NO':3} {night}", file=sys.stderr, flush=True)
+def _say(phase: Phase) -> None:
+    print(f"{phase.name}: exit code {phase.exit_code}, {phase.wall_s} s, {phase.report}", file=sys.stderr)
+    for check in phase.checks:
+        print(f"  {'ok' if check.good else 'NO':3} {check.what}: {check.found}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

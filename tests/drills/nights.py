@@ -47,19 +47,22 @@ class Site:
         Stands for ``/fefs/aswg/data/real``.
     config
         Main configuration; takes its base from the environment.
+    day
+        The night that commands are given for.
     """
 
     base: Path
     config: Path = CONFIG
+    day: date = DAY
 
     @property
     def raw(self) -> Path:
         """The night's raw files."""
-        return self.base / "R0" / compact(DAY)
+        return self.base / "R0" / compact(self.day)
 
     def production(self, production_id: str) -> Production:
         """A production of the night."""
-        return Production(self.base / "running_analysis" / compact(DAY) / production_id)
+        return Production(self.base / "running_analysis" / compact(self.day) / production_id)
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """As for any command on this site."""
@@ -79,11 +82,11 @@ class Site:
     def session(self, production: str = "", procedure: str = "") -> Session:
         """The night validated, observed and planned."""
         with self.in_environment():
-            return open_session(self.config, DAY, production, procedure)
+            return open_session(self.config, self.day, production, procedure)
 
     def night_command(self, *arguments: str) -> list[str]:
         """The main job, by luigi's own command."""
-        task = ("--module", "osa_luigi", "NightTask", "--date", DAY.isoformat(), "--local-scheduler")
+        task = ("--module", "osa_luigi", "NightTask", "--date", self.day.isoformat(), "--local-scheduler")
         return [script("luigi"), *task, *arguments]
 
     def run_night(self, *arguments: str) -> subprocess.CompletedProcess[str]:

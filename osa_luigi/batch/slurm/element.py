@@ -201,7 +201,12 @@ class Element:
             story.made += [(call.name, call.key) for call in calls]
             return True
         self._warm_up()
-        return run_calls(production, calls, story.note)
+        return run_calls(production, map(self._granted, calls), story.note)
+
+    def _granted(self, call: StepCall) -> StepCall:
+        """A call with the memory that SLURM gave to the element, for its exit record: the report compares what was used with that."""
+        memory_mb = self._place.memory_mb or call.needs.memory_mb
+        return replace(call, needs=replace(call.needs, memory_mb=memory_mb))
 
     def _warm_up(self) -> None:
         """Once, and only if something is to be made."""

@@ -32,6 +32,10 @@ class Cell:
         return next((name for name in ("failed", "running", "waiting", "discarded") if getattr(self, name)), "made")
 
 
+LEFT_OUT = "LEFT_OUT"
+"""In the place of a verdict: of a run of which nothing is declared any more, it would say that there is all of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class GridRow:
     """A run (or the night's calibration and checks): step → its cell."""
@@ -56,6 +60,8 @@ class Attempt:
         It was ended because its time limit was over.
     killed
         It was ended by SIGKILL, as for lack of memory.
+    asked_memory_mb
+        What was asked for it (MiB): on SLURM by its array, grown where it was killed before. 0 if its record does not say.
     """
 
     step: str
@@ -73,6 +79,7 @@ class Attempt:
     exit_code: int | None
     out_of_time: bool
     killed: bool
+    asked_memory_mb: int = 0
 
     @property
     def run(self) -> str:
@@ -100,6 +107,10 @@ class Use:
 
     Parameters
     ----------
+    asked_memory_mb, asked_time_s, asked_cores
+        By the configuration.
+    given_memory_mb
+        The least and the most that was asked for an attempt.
     memory_mb, wall_s, cores
         Of the attempts whose tool ran; `cores` is CPU time by wall time.
     advice
@@ -113,6 +124,7 @@ class Use:
     asked_memory_mb: int
     asked_time_s: float
     asked_cores: int
+    given_memory_mb: tuple[int, int]
     memory_mb: Spread
     wall_s: Spread
     cores: Spread
@@ -238,6 +250,8 @@ class NightReport:
         Declared, and of these not there.
     waiting
         Missing steps that only wait for others.
+    passed_over
+        Runs that have raw files and are not processed, for people.
     """
 
     date: date
@@ -253,6 +267,7 @@ class NightReport:
     steps: int
     missing: int
     waiting: int
+    passed_over: tuple[str, ...]
     runs: tuple[GridRow, ...]
     night: tuple[GridRow, ...]
     actions: tuple[Problem, ...]

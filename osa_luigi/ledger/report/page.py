@@ -13,7 +13,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from osa_luigi.ledger.report.curve import curve
-from osa_luigi.ledger.report.model import NightReport
+from osa_luigi.ledger.report.model import LEFT_OUT, NightReport
 from osa_luigi.ledger.report.timeline import BINS, timeline
 from osa_luigi.ledger.report.use import duration, gigabytes
 from osa_luigi.products.names import REPORT
@@ -24,6 +24,7 @@ VERDICTS = {
     "COMPLETE": ("good", "complete"),
     "COMPLETE_WITH_DECISIONS": ("decided", "complete with decisions"),
     "INCOMPLETE": ("bad", "incomplete"),
+    LEFT_OUT: ("decided", "left out"),
 }
 """Verdict → its colour, and what people read."""
 

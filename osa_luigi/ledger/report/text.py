@@ -20,6 +20,7 @@ def text(report: NightReport) -> Iterator[str]:
     yield f"{report.telescope}, night {report.date}, production {report.production}: {report.verdict}"
     yield f"  {report.conclusion}"
     yield f"  closed at {moment(report.closed)} UTC" if report.closed else "  not closed"
+    yield from (f"  mind: {line}" for line in report.passed_over)
     failed = sum(attempt.failed for attempt in report.attempts)
     yield f"  {len(report.attempts)} attempts, {failed} failed, {duration(report.cpu_s)} CPU time"
     yield from _section("Missing", [line for one in report.actions for line in _problem(one)], 3 * SHOWN)
@@ -27,7 +28,11 @@ def text(report: NightReport) -> Iterator[str]:
         yield f"  {report.waiting} more steps wait for these"
     yield from _section("Not complete", [_row(row) for row in report.runs if row.verdict == "INCOMPLETE"])
     yield from _section(
-        "Decisions", [f"{one.number}: {one.kind} {one.unit}, {one.who}: {one.reason}" for one in report.decisions]
+        "Decisions",
+        [
+            f"{one.number}: {one.kind} {one.unit}{'' if one.stands else ' (taken back)'}, {one.who}: {one.reason}"
+            for one in report.decisions
+        ],
     )
     yield from _section("Advice", report.advice)
 

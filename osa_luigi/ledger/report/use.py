@@ -37,6 +37,7 @@ def uses(attempts: Iterable[Attempt], asked: Mapping[str, Resources]) -> tuple[U
 
 
 def _use(step: str, attempts: Sequence[Attempt], asked: Resources) -> Use:
+    given = [_given(attempt, asked.memory_mb) for attempt in attempts]
     return Use(
         step=step,
         attempts=len(attempts),
@@ -45,11 +46,17 @@ def _use(step: str, attempts: Sequence[Attempt], asked: Resources) -> Use:
         asked_memory_mb=asked.memory_mb,
         asked_time_s=asked.time_limit_s,
         asked_cores=asked.cores,
+        given_memory_mb=(min(given), max(given)),
         memory_mb=spread([attempt.peak_memory_mb for attempt in attempts]),
         wall_s=spread([attempt.wall_s for attempt in attempts]),
         cores=spread([_cores(attempt) for attempt in attempts]),
         advice=tuple(_advice(step, attempts, asked)),
     )
+
+
+def _given(attempt: Attempt, asked_mb: int) -> int:
+    """What its job was given; by the configuration where its record does not say."""
+    return attempt.asked_memory_mb or asked_mb
 
 
 def _cores(attempt: Attempt) -> float:
@@ -85,7 +92,11 @@ def _memory(attempts: Sequence[Attempt], asked_mb: int) -> tuple[str, int] | Non
     used = [attempt.peak_memory_mb for attempt in attempts]
     largest, nearly_all = max(used), quantile(used, 0.99)
     if largest >= NEAR["memory"] * asked_mb:
-        killed = sum(attempt.killed for attempt in attempts if attempt.peak_memory_mb >= NEAR["memory"] * asked_mb)
+        killed = sum(
+            attempt.killed
+            for attempt in attempts
+            if attempt.peak_memory_mb >= NEAR["memory"] * _given(attempt, asked_mb)
+        )
         and_killed = f", and {killed} of {len(used)} were killed there" if killed else ""
         return f"one used {gigabytes(largest)}{and_killed}", _up(SPARE * largest, MEMORY_STEP_MB)
     enough = _up(max(SPARE * nearly_all, 1.1 * largest), MEMORY_STEP_MB)

@@ -20,6 +20,7 @@ from osa_luigi.batch.slurm.element import cause_of
 from osa_luigi.batch.slurm.records import INTENT, Record, RecordReader, write_jobs
 from osa_luigi.batch.slurm.states import Cause
 from osa_luigi.products.archive import archives
+from osa_luigi.products.attempts import read_records
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import current_receipt
 from osa_luigi.runner.attempt import Result
@@ -95,6 +96,16 @@ def test_its_jobs_are_done_and_it_says_so(production, tmp_path) -> None:
     assert committed(production, job(production, UNITS[5])) == []
 
 
+def test_exit_records_tell_the_memory_that_slurm_gave(production, tmp_path) -> None:
+    one = job(production)
+    assert run(array_of(tmp_path / "array", [one]), memory_mb=700)[0] == 0
+    records = read_records(production)
+    asked = [record["asked"] for call in one.calls for record in records[call.name]]
+    assert asked == [
+        {"memory_mb": 700, "cores": call.needs.cores, "time_limit_s": call.needs.time_limit_s} for call in one.calls
+    ]
+
+
 def test_after_a_failure_it_goes_on_with_the_next(production, tmp_path) -> None:
     jobs = [job(production, unit, ["datacheck"], fail=["dl1ab:*.0000"]) for unit in UNITS[:2]]
     code, records = run(array_of(tmp_path / "array", jobs))
@@ -162,8 +173,7 @@ def test_sigterm_ends_all_and_says_nothing_false(production, tmp_path) -> None:
     array = array_of(tmp_path / "array", jobs)
     process = start(array)
     until(lambda: len(list(production.logs(UNITS[1]).glob(f"dl1ab.{UNITS[1]}*.log"))) == 1, "the element is at it")
-    tree = family(process.pid)
-    assert tree
+    tree = until(lambda: family(process.pid), "its tool runs")  # the log is there before
     for pid in (*tree, process.pid):  # as scancel does, to all processes
         os.kill(pid, signal.SIGTERM)
     process.communicate(timeout=30)

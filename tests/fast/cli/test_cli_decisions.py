@@ -33,6 +33,8 @@ def test_without_decisions_there_is_nothing_to_list_and_nothing_is_written(site:
 
 def test_what_was_decided_before_is_not_decided_again(site: Site) -> None:
     site.osa("veto", "2003", *DATE, *WHY)
+    assert "What holds is decision 1: veto Run02003" in (said := site.osa("undo", "2003", *DATE, *WHY, code=1).stdout)
+    assert "`osa release`" in said
     assert "Nothing to decide: decision 1: veto Run02003" in site.osa("veto", "Run02003", *DATE, *WHY, code=1).stdout
     assert site.data("veto", "2003", *DATE, *WHY, code=1)["decided"] is None
     site.osa("release", "2003", *DATE, *WHY)

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from cli_nights import DATE, Demo, Site, like_anybody
@@ -70,6 +71,36 @@ def test_damage_in_every_kind_of_product_is_found(done: Site, damage: Callable[[
     findings = done.data("verify", *DATE, "--jobs", "2", code=1)["findings"]
     assert {finding["path"] for finding in findings} == {str(path) for path in paths}
     assert {finding["fault"] for finding in findings} == {fault}
+
+
+def test_an_archive_is_read_to_its_end_logs_too(done: Site) -> None:
+    (archive,) = done.production().archives.glob("Run02003.*.zip")
+    with ZipFile(archive) as bundle:
+        log = next(member for member in bundle.infolist() if member.filename.startswith("logs/"))
+    content = bytearray(archive.read_bytes())
+    content[log.header_offset + 30 + len(log.filename) + 20 + log.compress_size // 2] ^= 1
+    archive.write_bytes(content)
+    (finding,) = done.data("verify", *DATE, code=1)["findings"]
+    assert (finding["fault"], finding["path"]) == ("papers", str(archive))
+    assert done.data("verify", *DATE, "--run", "2003", code=1)["findings"] == [finding]
+    assert done.data("verify", *DATE, "--run", "2004")["findings"] == []
+    said = done.osa("verify", *DATE, code=1).stdout
+    assert "this archive of the receipts and logs of Run02003 is damaged" in said
+    assert "1 archives or settings damaged." in said
+
+
+def test_an_archive_without_an_index_is_a_finding(done: Site) -> None:
+    (archive,) = done.production().archives.glob("Run02003.*.zip")
+    archive.write_bytes(archive.read_bytes()[:-100])
+    (finding,) = done.data("verify", *DATE, code=1)["findings"]
+    assert (finding["fault"], finding["path"]) == ("papers", str(archive))
+
+
+def test_damaged_settings_are_found(done: Site) -> None:
+    settings = sorted((done.production().state / "configs").glob("*.json"))[0]
+    flip(settings)
+    (finding,) = done.data("verify", *DATE, code=1)["findings"]
+    assert (finding["fault"], finding["path"]) == ("papers", str(settings))
 
 
 def test_what_to_do_about_it_is_said(done: Site) -> None:

@@ -49,7 +49,7 @@ def words_everywhere(words: str) -> NightReport:
         night=(row,),
         actions=(problem,),
         attempts=(attempt(), bad),
-        uses=(Use(words, 2, 1, 3.0, 100, 60.0, 1, one, one, one, (words,)),),
+        uses=(Use(words, 2, 1, 3.0, 100, 60.0, 1, (100, 100), one, one, one, (words,)),),
         slowest=(Slow(bad, 1.0),),
         failures=(problem, replace(problem, standing=0)),
         plots=(Plots(words, FOLDER / words, words),),
@@ -107,6 +107,14 @@ def test_a_cell_says_how_its_steps_stand() -> None:
     assert classes == ["cell bad", "cell decided"]
 
 
+def test_what_jobs_were_given_stands_below_what_the_configuration_says() -> None:
+    one = Spread(50, 80, 100)
+    grown = Use("dl1ab", 2, 1, 3.0, 800, 60.0, 1, (1200, 2400), one, one, one)
+    written = page(report(uses=(grown, replace(grown, step="dl2", given_memory_mb=(800, 800)))), FOLDER)
+    assert '800 MB<br><span class="soft">jobs: 1.2 GB – 2.4 GB</span></td>' in written
+    assert written.count("jobs: ") == 1
+
+
 def test_a_large_night_is_a_light_page() -> None:
     attempts = tuple(
         attempt(step, f"Run{2000 + n // 125:05d}.{n % 125:04d}", 7.0 * n, outcome="failed" if n % 50 == 0 else "made")
@@ -126,4 +134,5 @@ def test_the_same_as_data_and_in_a_few_lines() -> None:
     lines = list(text(made))
     assert lines[0] == "words, night 2024-11-15, production words: INCOMPLETE"
     assert "  words words and 6 more: words" in lines
+    assert "  1: words words (taken back), words: words" in lines
     assert len(lines) < 40

@@ -45,6 +45,14 @@ def test_what_comes_near_its_memory_should_ask_for_more() -> None:
     assert "one used 5.9 GB, and 1 of 4 were killed there: resources.dl1ab.memory_mb: 8500 would do" in said
 
 
+def test_what_jobs_were_given_counts_and_not_what_the_configuration_says_now() -> None:
+    killed = attempt(peak_memory_mb=9900.0, outcome="failed", killed=True, asked_memory_mb=20000)
+    grown = attempt(peak_memory_mb=9900.0, asked_memory_mb=10000, outcome="failed", killed=True)
+    [found] = uses([attempt(), killed, grown], {"dl1ab": ASKED})
+    assert found.given_memory_mb == (6000, 20000)
+    assert "dl1ab asks for 6.0 GB, one used 9.9 GB, and 1 of 3 were killed there" in "\n".join(found.advice)
+
+
 def test_time_limits_go_both_ways() -> None:
     assert "resources.dl1ab.time_limit_minutes: 190 would do" in advice(attempt(wall_s=8000.0))
     late = attempt(wall_s=9000.0, outcome="failed", out_of_time=True)

@@ -75,3 +75,12 @@ def test_two_that_write_one_file_never_share_a_draft(tmp_path, monkeypatch):
     for _ in range(3):
         write_durably(tmp_path / "x", "text")
     assert len(set(drafts)) == 3
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"a": 2}', b"\xff", b"[" * 100_000])
+def test_settings_that_were_damaged_are_written_again(production: Production, damage: bytes) -> None:
+    path = production.write_config({"a": 1})
+    path.write_bytes(damage)
+    assert not production.is_config(path)
+    production.write_config({"a": 1})
+    assert production.is_config(path)

@@ -289,6 +289,9 @@ class Odd(Step):
     def produced(self, call: StepCall) -> Mapping[str, Path]:
         return {output.role: Path(output.path.name) for output in call.outputs}
 
+    def explain(self, call: StepCall, said: str) -> str:
+        return f"{call.unit} has too few segments." if "Segment" in said else ""
+
     def verify(self, call: StepCall, files: Mapping[str, Path]) -> Mapping[str, Any]:
         if self._tool == "verifier_dies":
             os.kill(os.getpid(), signal.SIGSEGV)
@@ -296,6 +299,8 @@ class Odd(Step):
             raise ZeroDivisionError
         if self._tool == "verifier_refuses":
             raise VerificationError("dl1.h5: 3 events are missing → make it again")
+        if self._tool == "verifier_names_the_file":
+            raise VerificationError(f"{files['dl1']}: holds no events")
         return {"roles": sorted(files), "sizes": {role: path.stat().st_size for role, path in files.items()}}
 
     def check_inputs(self, call: StepCall) -> None:
@@ -313,7 +318,7 @@ def writes() -> None:
     Path("dl1.h5").write_text("events")
 
 
-verifier_dies = verifier_raises = verifier_refuses = cut_short = writes
+verifier_dies = verifier_raises = verifier_refuses = verifier_names_the_file = cut_short = writes
 
 
 def writes_nothing() -> None:

@@ -119,7 +119,7 @@ def check_failed(production: Production, result, call) -> None:
     ("fake", "reason"),
     [
         ({"fail": ["r0_to_dl1:*"]}, "this fake step was told to fail (section `fake` of the procedure)"),
-        ({"die": ["*:Run02008.0003"]}, "r0_to_dl1.Run02008.0003: killed by SIGKILL (out of memory?), its last words: "),
+        ({"die": ["*:Run02008.0003"]}, "r0_to_dl1.Run02008.0003: killed by SIGKILL (out of memory?). Read "),
         ({"corrupt": ["*"]}, "not the whole fake product of step key"),
         ({"hang": ["*"]}, "r0_to_dl1.Run02008.0003: ran over its time limit of 0 s"),
     ],
@@ -141,13 +141,21 @@ def test_fakes_fail_as_told(fresh, production, fake, reason):
 ODD = fake_call("odd", outputs=(Output("dl1", Path("dl1.h5")), Output("muons", Path("muons.fits"), optional=True)))
 
 
+def test_a_reason_names_no_working_folder(fresh, production):
+    """It is gone when the reason is read."""
+    assert fresh.call(work.odd, production.root, ODD, "verifier_names_the_file").reason == "dl1.h5: holds no events"
+
+
 @pytest.mark.parametrize(
     ("tool", "reason"),
     [
         ("writes_nothing", "the tool ended well but left no dl1 file (dl1.h5). Read "),
         ("leaves_a_folder_in_place_of_a_file", "left no dl1 file"),
-        ("returns_2", "odd.Run02008.0003: exit code 2, its last words: "),
-        ("says_a_last_word", "exit code 3, its last words: 'Segment 7 is missing'. Read "),
+        ("returns_2", "odd.Run02008.0003: exit code 2. Read "),
+        (
+            "says_a_last_word",
+            "exit code 3, its last words: 'Segment 7 is missing'. Run02008.0003 has too few segments. Read ",
+        ),
         ("cut_short", "LST-1.1.Run02008.0003.fits.fz: is cut short: copy it again"),
         ("no_such_tool", "exit code 1, its last words: \"AttributeError: module 'runner_work' has no attribute"),
         ("verifier_refuses", "dl1.h5: 3 events are missing → make it again"),

@@ -105,6 +105,13 @@ def test_what_is_found_per_run_stands_between_two_legs(fake_site: FakeSite) -> N
     assert fake_site.is_closed()
 
 
+def test_cat_b_of_data_that_the_event_builder_has_calibrated_waits_for_the_calibration(fake_site: FakeSite) -> None:
+    fake_site.night(*RUNS[:2], (2003, "DATA", 1, 65))
+    fake_site.set(cat_b={"enabled": True}, fake={"fail": ["charge_calibration:*"]})
+    run_night(fake_site)
+    assert fake_site.reasons().keys() == {"charge_calibration.Run02002"}
+
+
 def test_the_procedure_is_chosen_by_name(fake_site: FakeSite) -> None:
     fake_site.night(*RUNS[:2])
     fake_site.procedures["other"] = {**fake_site.procedures["fake"], "name": "other", "production_id": "v9"}

@@ -9,8 +9,9 @@ from fake_nights import DAY, FakeSite, new_process, run_night
 
 from osa_luigi.batch.afterwards import afterwards
 from osa_luigi.batch.job import Job
-from osa_luigi.ledger.report.model import Cell, NightReport
+from osa_luigi.ledger.report.model import LEFT_OUT, Cell, NightReport
 from osa_luigi.ledger.report.page import PAGE, page
+from osa_luigi.ledger.report.text import text
 from osa_luigi.products.decisions import DecisionKind, decide
 from osa_luigi.tasks import session as sessions
 from osa_luigi.tasks.report import night_report
@@ -89,8 +90,28 @@ def test_a_vetoed_run_stands_in_the_report(fake_site: FakeSite) -> None:
     decide(fake_site.production(), DecisionKind.VETO, "Run02003", "a test of the camera")
     report = made(fake_site)
     [row] = [row for row in report.runs if row.unit == "Run02003"]
-    assert row.verdict == "COMPLETE_WITH_DECISIONS"
+    assert row.verdict == LEFT_OUT
     assert row.cells["r0_to_dl1"] == Cell(discarded=2)
+    assert "; 0 of 2 DATA runs are complete" in report.conclusion
+    assert '<span class="badge decided">left out</span>' in page(report)
+
+
+def test_runs_that_are_not_processed_are_told(fake_site: FakeSite) -> None:
+    fake_site.raw(2099, 0)
+    report = made(fake_site)
+    [line] = report.passed_over
+    assert line.startswith("raw files of runs that the run summary lacks: 2099")
+    assert f"Mind: {line}." in page(report)
+    assert f"  mind: {line}" in list(text(report))
+
+
+@pytest.mark.usefixtures("borrowed")
+def test_what_is_wrong_with_several_subruns_is_told_once(fake_site: FakeSite) -> None:
+    fake_site.set(fake={"die": ["r0_to_dl1:Run02003.*"]})
+    run_night(fake_site)
+    [action] = made(fake_site).actions
+    assert (action.units, action.count) == (("Run02003.0000", "Run02003.0001"), 2)
+    assert "killed by SIGKILL (out of memory?). Read " in action.why
 
 
 def test_a_record_that_cannot_be_read_is_passed_over(finished: FakeSite) -> None:
