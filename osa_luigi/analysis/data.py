@@ -73,9 +73,7 @@ class Data:
         """The nights, in order."""
         return tuple(sorted({file.date for file in self.files}))
 
-    def select(
-        self, kind: str = "", *, day: date | None = None, run: int | None = None, procedure: str = ""
-    ) -> Data:
+    def select(self, kind: str = "", *, day: date | None = None, run: int | None = None, procedure: str = "") -> Data:
         """The part of a kind, a night, a run or a procedure; what a whole night has belongs to each of its runs."""
         files = tuple(
             file

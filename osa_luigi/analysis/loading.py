@@ -107,7 +107,9 @@ def _module_of(path: Path) -> ModuleType:
 
 def _member(module: ModuleType, name: str, where: str) -> Any:
     if not hasattr(module, name):
-        classes = [key for key, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module.__name__]
+        classes = [
+            key for key, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module.__name__
+        ]
         raise StepError(f"{where}: has no class {name!r}; it has {', '.join(classes) or 'none'}")
     return getattr(module, name)
 

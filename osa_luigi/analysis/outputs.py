@@ -21,7 +21,11 @@ def declared_outputs(said: Any, name: str) -> dict[str, str]:
     """
     if not isinstance(said, Mapping):
         raise _refuse(name, [f"returned a {type(said).__name__}, not a dictionary"])
-    troubles = [f"has an unknown key {key!r} (known: {', '.join((*SINGLE, *SEVERAL))})" for key in said if key not in (*SINGLE, *SEVERAL)]
+    troubles = [
+        f"has an unknown key {key!r} (known: {', '.join((*SINGLE, *SEVERAL))})"
+        for key in said
+        if key not in (*SINGLE, *SEVERAL)
+    ]
     found: dict[str, str] = {}
     for role, file in _entries(said, troubles):
         if trouble := _trouble(file):

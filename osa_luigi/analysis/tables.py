@@ -28,7 +28,9 @@ def read_rows(path: Path, node: str, start: int | None = None, stop: int | None 
             warnings.simplefilter("ignore")
             return _read(path, node, start, stop)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ProductError(f"{path}: its rows cannot be read ({type(error).__name__}: {error}): `osa verify` says whether it is whole") from error
+        raise ProductError(
+            f"{path}: its rows cannot be read ({type(error).__name__}: {error}): `osa verify` says whether it is whole"
+        ) from error
 
 
 def _read(path: Path, node: str, start: int | None, stop: int | None) -> Any:
@@ -135,9 +137,7 @@ def _columns(table: Any) -> dict[str, str]:
     return {name: str(table.coldescrs[name].dtype) for name in table.colnames}
 
 
-def _require_same(
-    first: Path, kept: Any, layout: Mapping[str, Mapping[str, str]], path: Path, other: Any
-) -> None:
+def _require_same(first: Path, kept: Any, layout: Mapping[str, Mapping[str, str]], path: Path, other: Any) -> None:
     found = _layout(other)
     if difference := _difference(list(layout), list(found)):
         raise ProductError(f"{path}: its tables are not those of {first}: {difference}")

@@ -39,7 +39,9 @@ def main() -> None:
         print("# this kernel has no Landlock: the class is not kept from writing elsewhere, only found out")  # noqa: T201
     run_class(request, data, FOLDER.absolute())
     if changed := [str(path) for path, state in before.items() if _state(path) != state]:
-        raise StepError(f"{request['spec']['name']} changed what it should only read: {', '.join(changed)}. `osa verify` mends it.")
+        raise StepError(
+            f"{request['spec']['name']} changed what it should only read: {', '.join(changed)}. `osa verify` mends it."
+        )
     Path(RETURNED).touch()
 
 
@@ -59,7 +61,9 @@ def run_class(request: Mapping[str, Any], data: Data, output_dir: Path) -> None:
         analysis = found(request["parameters"])
         said = declared_outputs(analysis.output(), spec.name)
         if said != request["outputs"]:
-            raise StepError(f"{spec.name}.output() names other files than when it was planned: it must depend on the parameters alone.")
+            raise StepError(
+                f"{spec.name}.output() names other files than when it was planned: it must depend on the parameters alone."
+            )
         analysis.run(data, output_dir)
     except StepError:
         raise
