@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from osa_luigi.analysis.kinds import KINDS
-from osa_luigi.analysis.tables import read_rows, rows_of, stacked
+from osa_luigi.analysis.tables import read_rows, rows_of, stacked, table_names
 from osa_luigi.errors import ProductError
 
 
@@ -118,6 +118,16 @@ class Data:
         """
         tables = [(path, read_rows(path, table or _table(kind))) for path in self._needed(kind)]
         return stacked(tables)
+
+    def has_table(self, kind: str, table: str) -> bool:
+        """Whether every file of a kind has a table.
+
+        Raises
+        ------
+        ProductError
+            There is no file of this kind, or one cannot be opened.
+        """
+        return all(table in table_names(path) for path in self._needed(kind))
 
     def chunks(self, kind: str, table: str = "") -> Iterator[Any]:
         """The same, some rows at a time: with ``mode: chunks`` never more than ``chunk_rows``, else file by file.

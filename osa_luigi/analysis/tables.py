@@ -58,6 +58,18 @@ def rows_of(path: Path, node: str) -> int:
         return int(file.get_node(_node(path, file, node)).nrows)
 
 
+def table_names(path: Path) -> tuple[str, ...]:
+    """The tables of an HDF5 file.
+
+    Raises
+    ------
+    ProductError
+        It cannot be opened.
+    """
+    with _open(path) as file:
+        return tuple(leaf._v_pathname for leaf in file.walk_nodes("/", "Table"))
+
+
 def _node(path: Path, file: Any, node: str) -> str:
     """The table's path; where none is named, the only one that there is."""
     known = [leaf._v_pathname for leaf in file.walk_nodes("/", "Table")]

@@ -1,0 +1,89 @@
+"""Try a user's class without a production: forked, confined and timed as in an attempt, but what it leaves has no receipt."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from osa_luigi.errors import ConfigurationError, OsaError
+from osa_luigi.products.identity import plain
+from osa_luigi.runner.attempt import resolve
+from osa_luigi.runner.forked import run_forked
+from osa_luigi.runner.leg import warm_up
+from osa_luigi.steps.analysis import FOLDER
+from osa_luigi.steps.behaviour import behaviour
+from osa_luigi.steps.call import StepCall
+
+LOG, REQUEST, WORK = "log.txt", "request.json", "work"
+
+
+def trial(call: StepCall, request: Mapping[str, Any], folder: Path, cache: Path) -> str:
+    """Run the class of a call in a folder, its files below ``output``.
+
+    Parameters
+    ----------
+    request
+        Content of the call's request, which is not written anywhere else.
+
+    Returns
+    -------
+    str
+        What was wrong; empty if it came to its end and its files can be read.
+
+    Raises
+    ------
+    ConfigurationError
+        The folder holds other things than a trial's.
+    OSError
+        The folder cannot be written.
+    """
+    folder = folder.absolute()
+    work, place = folder / WORK, folder / REQUEST
+    _clear(folder)
+    (work / FOLDER).mkdir(parents=True)
+    place.write_text(json.dumps(plain(request), indent=1) + "\n")
+    warm_up([call], cache)
+    tool = behaviour(call).command(call).tool
+
+    def run() -> int:
+        sys.argv = [tool.command, f"--request={place}"]
+        resolve(tool.entry)()
+        found = {role: path for role, path in behaviour(call).produced(call).items() if path.is_file()}
+        if missing := [str(path) for role, path in behaviour(call).produced(call).items() if role not in found]:
+            print(f"left no {', '.join(missing)}", file=sys.stderr)  # noqa: T201 (the log is this process's standard error)
+            return 1
+        print(behaviour(call).verify(call, found))  # noqa: T201
+        return 0
+
+    log = folder / LOG
+    log.unlink(missing_ok=True)
+    outcome = run_forked(_told(run), log, work, call.needs.time_limit_s)
+    reason = outcome.reason(call.needs.time_limit_s)
+    return f"{reason}: {_last(log)} ({log})" if reason else ""
+
+
+def _clear(folder: Path) -> None:
+    """Make way for another trial in the folder of an earlier one."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / REQUEST).exists():
+        raise ConfigurationError([f"--trial {folder}: holds other things than a trial's: name a folder of its own"])
+    shutil.rmtree(folder / WORK, ignore_errors=True)
+
+
+def _told(run: Any) -> Any:
+    def told() -> int:
+        try:
+            return int(run())
+        except OsaError as error:
+            print(error, file=sys.stderr)  # noqa: T201
+            return 1
+
+    return told
+
+
+def _last(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "nothing was printed"
