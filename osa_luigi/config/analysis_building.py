@@ -112,6 +112,23 @@ def _check_together(around: Surroundings, checked: Checked) -> None:
             checked.report(key, text)
 
 
+def check_provided(around: Surroundings, chosen: Checked) -> None:
+    """A calibration that a reconstruction asks for is provided by an analysis, and not by one of its own products."""
+    name = chosen.get("dl1ab", "calibration")
+    if name is None or not chosen.good("dl1ab", "calibration"):
+        return
+    providers = {one.values["provides_calibration"]: one for one in around.library if _provides(one)}
+    if name not in providers:
+        text = f"no analysis provides {name!r} {suggestion(name, providers)}"
+    elif chosen.values["name"] in [read for _, read in _named(providers[name])]:
+        text = f"is found by the analysis {providers[name].values['name']!r} from this procedure's own products"
+    elif chosen.get("tailcuts", "source") == "per_run":
+        text = "has no effect where tailcuts.source is per_run"
+    else:
+        return
+    chosen.report(("dl1ab", "calibration"), text)
+
+
 def _is_taken(values: Mapping[str, Any], others: list[Checked]) -> bool:
     """Whether another procedure makes its products in the same folder."""
     own = values["production_id"] or values["name"]

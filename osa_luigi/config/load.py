@@ -9,7 +9,7 @@ from typing import Any
 
 from osa_luigi.config import checks, slurm_checks
 from osa_luigi.config.analysis import Analysis
-from osa_luigi.config.analysis_building import build_analysis
+from osa_luigi.config.analysis_building import build_analysis, check_provided
 from osa_luigi.config.build import build_main, build_procedure, build_site
 from osa_luigi.config.kinds import ANALYSIS_TYPE, RECONSTRUCTION
 from osa_luigi.config.library import Surroundings, choose, names, procedure_files, read_all, read_library
@@ -239,6 +239,7 @@ def _reconstruction(around: Surroundings, chosen: Checked) -> Procedure:
     checks.check_resources(main, used)
     slurm_checks.check_slurm(main, used)
     checks.check_together(chosen)
+    check_provided(around, chosen)
     procedure = build_procedure(chosen, site.base)
     if around.check_files:
         checks.check_site_for(main, site, chosen.values)

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 import tables
 from analyses import TROUBLE, add_analysis, run_analysis
-from fake_nights import DAY, FakeSite
+from fake_nights import DAY, FAKE, FakeSite, run_night
 
+from osa_luigi.config import load
+from osa_luigi.errors import ConfigurationError
+from osa_luigi.ledger.lineage import Books, trace
+from osa_luigi.ledger.making import Making
 from osa_luigi.products.digest import sha256
 from osa_luigi.products.integrity import product_files
 from osa_luigi.products.production import Production
@@ -145,3 +149,37 @@ def test_what_is_not_there_is_said(night: FakeSite, caplog: pytest.LogCaptureFix
     add_analysis(night)
     assert not run_analysis(night, date=(DAY, DAY + timedelta(1))).scheduling_succeeded
     assert "takes one night at a time (scope: night), not 2" in caplog.text
+
+
+def test_what_an_analysis_provides_is_used_by_a_later_reconstruction(
+    night: FakeSite, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its key is in the later products' keys, and it is among what they were made from."""
+    add_analysis(night, provides_calibration="levels")
+    second = {**FAKE, "name": "second", "production_id": "second", "dl1ab": {"calibration": "levels"}}
+    night.procedures = {**night.procedures, "second": second}
+    night.write()
+    assert not run_night(night, procedure="second").scheduling_succeeded
+    assert "provides, which is not made for this night. Run it first: luigi" in caplog.text
+    assert run_analysis(night).scheduling_succeeded
+    assert run_night(night, procedure="second").scheduling_succeeded
+    place = night.production("second")
+    made = current_receipt(place, "dl1ab", "Run02003.0000")
+    analysis = current_receipt(night.production("count"), "analysis", "night")
+    assert made is not None
+    assert analysis is not None
+    assert [item["key"] for item in made.inputs if item["role"] == "provided"] == [analysis.key]
+    assert (place.root / "tailcut84" / "dl1_LST-1.Run02003.0000.h5").exists()
+    lineage = trace([Making.of(place, made)], Books())
+    assert "20241115/count/analysis.night.1" in lineage.makings
+    assert any(one.step == "r0_to_dl1" for one in lineage.makings.values())
+
+
+def test_a_calibration_that_cannot_be(night: FakeSite) -> None:
+    add_analysis(night, provides_calibration="levels")
+    night.set("fake", dl1ab={"calibration": "levels"})
+    with pytest.raises(ConfigurationError, match="is found by the analysis 'count' from this procedure's own products"):
+        load(night.config, check_files=False)
+    night.set("fake", dl1ab={"calibration": "level"})
+    with pytest.raises(ConfigurationError, match=r"no analysis provides 'level' \(did you mean 'levels'\?\)"):
+        load(night.config, check_files=False)
