@@ -171,8 +171,15 @@ def _require_same_arrays(first: Path, kept: Any, path: Path, other: Any) -> None
         for file in (kept, other)
     )
     for node in sorted({*before, *now}):
-        if node not in before or node not in now or before[node].read().tolist() != now[node].read().tolist():
+        if node not in before or node not in now or not _same_content(before[node], now[node]):
             raise ProductError(f"{path}: {node} is no table, and not the same as in {first}: it cannot be merged")
+
+
+def _same_content(one: Any, other: Any) -> bool:
+    import numpy as np
+
+    readable = hasattr(one, "read") and hasattr(other, "read")  # PyTables knows of types that it cannot read
+    return readable and np.array_equal(np.asarray(one.read()), np.asarray(other.read()))
 
 
 def _difference(before: Sequence[str], now: Sequence[str]) -> str:

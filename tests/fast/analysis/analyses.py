@@ -62,11 +62,16 @@ def add_analysis(site: FakeSite, source: str = COUNT, **settings: Any) -> Path:
 
 def run_analysis(site: FakeSite, name: str = "count", **parameters: Any) -> Any:
     """Run an analysis through luigi in this process; returns luigi's result."""
+    return run_analyses(site, name, **parameters)
+
+
+def run_analyses(site: FakeSite, *names: str, **parameters: Any) -> Any:
+    """The same of several at once."""
     new_process(site.config)
     forget_analyses()
-    task = AnalysisTask(name=name, **({"date": DAY} | parameters))
+    tasks = [AnalysisTask(name=name, **({"date": DAY} | parameters)) for name in names]
     return luigi.build(
-        [task], local_scheduler=True, worker_scheduler_factory=OsaFactory(), detailed_summary=True, log_level="INFO"
+        tasks, local_scheduler=True, worker_scheduler_factory=OsaFactory(), detailed_summary=True, log_level="INFO"
     )
 
 

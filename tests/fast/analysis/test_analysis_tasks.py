@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import tables
-from analyses import TROUBLE, add_analysis, run_analysis
+from analyses import TROUBLE, add_analysis, run_analyses, run_analysis
 from fake_nights import DAY, FAKE, FakeSite, run_night
 
 from osa_luigi.config import load
@@ -52,31 +52,32 @@ def rows(path: Path) -> list[int]:
         return [int(run) for run in file.root.count.col("run")]
 
 
-@pytest.mark.parametrize(
-    ("how", "said"),
-    [
-        ("raising", r"Trouble: KeyError: 'intensity' \(.*trouble.py, line 2\d, in raising\)"),
-        ("leaving", r"its process ended before run\(\) returned"),
-        ("exiting", r"Trouble: SystemExit: 0 \(.*in exiting\)"),
-        ("killed", "killed by SIGKILL"),
-        ("endless", "ran over its time limit"),
-        ("writing", r"Trouble: PermissionError: .*mine.txt"),
-        ("destroying", r"Trouble: PermissionError: .*dl2_LST-1.Run02003.h5"),
-    ],
-)
-def test_what_becomes_of_one_run_touches_nothing_else(night: FakeSite, tmp_path: Path, how: str, said: str) -> None:
-    """An analysis that fails, dies, hangs, or writes elsewhere."""
+ENDS = {
+    "raising": r"Trouble: KeyError: 'intensity' \(.*trouble.py, line 2\d, in raising\)",
+    "leaving": r"its process ended before run\(\) returned",
+    "exiting": r"Trouble: SystemExit: 0 \(.*in exiting\)",
+    "killed": "killed by SIGKILL",
+    "endless": "ran over its time limit",
+    "writing": r"Trouble: PermissionError: .*mine.txt",
+    "destroying": r"Trouble: PermissionError: .*dl2_LST-1.Run02003.h5",
+}
+
+
+def test_what_becomes_of_one_run_touches_nothing_else(night: FakeSite, tmp_path: Path) -> None:
+    """Analyses that fail, die, hang, or write elsewhere."""
     mine = tmp_path / "mine.txt"
-    settings = {"name": "trouble", "class": "Trouble", "path": "trouble.py", "scope": "run", "reads": ["dl2"]}
-    more = {"resources": {"time_limit_minutes": 0.02 if how == "endless" else 5}}
-    add_analysis(night, TROUBLE, **settings, **more, parameters={"how": how, "elsewhere": str(mine)})
+    for how in ENDS:
+        settings = {"name": how, "class": "Trouble", "path": "trouble.py", "scope": "run", "reads": ["dl2"]}
+        limit = {"time_limit_minutes": 0.02 if how == "endless" else 5}
+        add_analysis(night, TROUBLE, **settings, resources=limit, parameters={"how": how, "elsewhere": str(mine)})
     before = digests(night.production("fake"))
-    assert not run_analysis(night, "trouble").scheduling_succeeded
-    assert night.made("trouble") == ["analysis.Run02004"]
-    assert re.search(said, night.reasons("trouble")["analysis.Run02003"]), night.reasons("trouble")
+    assert not run_analyses(night, *ENDS).scheduling_succeeded
+    for how, said in ENDS.items():
+        assert night.made(how) == ["analysis.Run02004"]
+        assert re.search(said, night.reasons(how)["analysis.Run02003"]), night.reasons(how)
+        assert not list(night.production(how).scratch.iterdir())
     assert digests(night.production("fake")) == before
     assert not mine.exists()
-    assert not list(night.production("trouble").scratch.iterdir())
 
 
 def digests(production: Production) -> dict[str, str]:
