@@ -18,7 +18,7 @@ from osa_luigi.steps.analysis import FOLDER
 from osa_luigi.steps.behaviour import behaviour
 from osa_luigi.steps.call import StepCall
 
-LOG, REQUEST, WORK = "log.txt", "request.json", "work"
+LOG, REQUEST, WORK = "log.txt", "request.json", "attempt"
 
 
 def trial(call: StepCall, request: Mapping[str, Any], folder: Path, cache: Path) -> str:
