@@ -204,8 +204,9 @@ def _attempt(session: AnalysisSession) -> bool:
 
 
 def _try(session: AnalysisSession, folder: Path) -> bool:
-    from osa_luigi.runner.trial import trial
+    from osa_luigi.runner.trial import prepare, trial
 
+    prepare(folder)
     session_cache = session.main.site.paths.numba_cache
     good = True
     for unit, call in session.plan.parts.items():

@@ -18,6 +18,7 @@ from osa_luigi.steps.analysis import FOLDER
 from osa_luigi.steps.behaviour import behaviour
 from osa_luigi.steps.call import StepCall
 
+MARK = ".osa-trial"
 LOG, REQUEST, WORK = "log.txt", "request.json", "attempt"
 
 
@@ -26,6 +27,8 @@ def trial(call: StepCall, request: Mapping[str, Any], folder: Path, cache: Path)
 
     Parameters
     ----------
+    folder
+        One of `prepare`, or in it.
     request
         Content of the call's request, which is not written anywhere else.
 
@@ -36,14 +39,12 @@ def trial(call: StepCall, request: Mapping[str, Any], folder: Path, cache: Path)
 
     Raises
     ------
-    ConfigurationError
-        The folder holds other things than a trial's.
     OSError
         The folder cannot be written.
     """
     folder = folder.absolute()
     work, place = folder / WORK, folder / REQUEST
-    _clear(folder)
+    shutil.rmtree(work, ignore_errors=True)
     (work / FOLDER).mkdir(parents=True)
     place.write_text(json.dumps(plain(request), indent=1) + "\n")
     warm_up([call], cache)
@@ -66,11 +67,20 @@ def trial(call: StepCall, request: Mapping[str, Any], folder: Path, cache: Path)
     return f"{reason}: {_last(log)} ({log})" if reason else ""
 
 
-def _clear(folder: Path) -> None:
-    """Make way for another trial in the folder of an earlier one."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / REQUEST).exists():
+def prepare(folder: Path) -> None:
+    """Make a folder one of trials: they overwrite each other there, and nothing else.
+
+    Raises
+    ------
+    ConfigurationError
+        It holds other things.
+    OSError
+        It cannot be written.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
         raise ConfigurationError([f"--trial {folder}: holds other things than a trial's: name a folder of its own"])
-    shutil.rmtree(folder / WORK, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARK).touch()
 
 
 def _told(run: Any) -> Any:

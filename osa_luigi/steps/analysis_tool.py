@@ -69,8 +69,13 @@ def run_class(request: Mapping[str, Any], data: Data, output_dir: Path) -> None:
         raise
     except BaseException as error:  # also SystemExit: an analysis ends by returning
         traceback.print_exc()
-        raise StepError(in_words(spec.name, error) + ". The attempt's log has the whole traceback.") from error
+        raise StepError(f"{in_words(spec.name, error)}. The whole traceback: {_log()}") from error
     _note_undeclared(output_dir, said)
+
+
+def _log() -> str:
+    """Where what this process prints goes to."""
+    return os.readlink("/proc/self/fd/1")
 
 
 def _note_undeclared(folder: Path, declared: Mapping[str, str]) -> None:
