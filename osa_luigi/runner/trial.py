@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from osa_luigi.errors import ConfigurationError, OsaError
+from osa_luigi.errors import ConfigurationError, StepError
 from osa_luigi.products.identity import plain
 from osa_luigi.runner.attempt import resolve
 from osa_luigi.runner.forked import run_forked
@@ -48,21 +48,21 @@ def trial(call: StepCall, request: Mapping[str, Any], folder: Path, cache: Path)
     (work / FOLDER).mkdir(parents=True)
     place.write_text(json.dumps(plain(request), indent=1) + "\n")
     warm_up([call], cache)
-    tool = behaviour(call).command(call).tool
+    step = behaviour(call)
+    tool = step.command(call).tool
 
     def run() -> int:
         sys.argv = [tool.command, f"--request={place}"]
         resolve(tool.entry)()
-        found = {role: path for role, path in behaviour(call).produced(call).items() if path.is_file()}
-        if missing := [str(path) for role, path in behaviour(call).produced(call).items() if role not in found]:
-            print(f"left no {', '.join(missing)}", file=sys.stderr)  # noqa: T201 (the log is this process's standard error)
-            return 1
-        print(behaviour(call).verify(call, found))  # noqa: T201
+        found = step.produced(call)
+        if missing := [str(path) for path in found.values() if not path.is_file()]:
+            raise StepError(f"left no {', '.join(missing)}")
+        print(step.verify(call, found))  # noqa: T201 (the log is this process's standard output)
         return 0
 
     log = folder / LOG
     log.unlink(missing_ok=True)
-    outcome = run_forked(_told(run), log, work, call.needs.time_limit_s)
+    outcome = run_forked(run, log, work, call.needs.time_limit_s)
     reason = outcome.reason(call.needs.time_limit_s)
     return f"{reason}: {_last(log)} ({log})" if reason else ""
 
@@ -81,17 +81,6 @@ def prepare(folder: Path) -> None:
         raise ConfigurationError([f"--trial {folder}: holds other things than a trial's: name a folder of its own"])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).touch()
-
-
-def _told(run: Any) -> Any:
-    def told() -> int:
-        try:
-            return int(run())
-        except OsaError as error:
-            print(error, file=sys.stderr)  # noqa: T201
-            return 1
-
-    return told
 
 
 def _last(log: Path) -> str:

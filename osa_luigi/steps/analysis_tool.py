@@ -75,7 +75,7 @@ def run_class(request: Mapping[str, Any], data: Data, output_dir: Path) -> None:
 
 def _log() -> str:
     """Where what this process prints goes to."""
-    return os.readlink("/proc/self/fd/1")
+    return str(Path("/proc/self/fd/1").readlink())
 
 
 def _note_undeclared(folder: Path, declared: Mapping[str, str]) -> None:

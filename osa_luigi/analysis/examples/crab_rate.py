@@ -135,7 +135,7 @@ class CrabRate:
     def row(self, several: Sequence[Counts]) -> dict[str, Any]:
         """What is known of some runs together; the rate per minute.
 
-        The significance is that of Li and Ma (1983, ApJ 272, 317), eq. 17, by pyirf.
+        The significance is that of Li and Ma (1983, ApJ 272, 317), eq. 17, by pyirf: 0 where there are fewer than expected.
         """
         from pyirf.statistics import li_ma_significance
 
@@ -152,7 +152,7 @@ class CrabRate:
             "alpha": alpha,
             "excess": excess,
             "excess_error": error,
-            "significance": significance if excess >= 0 else -abs(significance),
+            "significance": significance,
             "rate": excess / minutes if minutes else float("nan"),
             "rate_error": error / minutes if minutes else float("nan"),
         }

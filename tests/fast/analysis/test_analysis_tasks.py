@@ -37,6 +37,15 @@ def test_an_analysis_of_a_night_is_made_once_with_receipt_and_marker(night: Fake
     assert run_analysis(night).scheduling_succeeded
     assert night.made("count") == ["analysis.night", "close.night"]
 
+    # under another production id it is linked; what is lost is made again
+    assert run_analysis(night, production="again").scheduling_succeeded
+    assert night.made("again") == ["close.night"]
+    linked = night.production("again").root / "count.h5"
+    assert linked.stat().st_nlink == 2
+    linked.unlink()
+    assert run_analysis(night, production="again").scheduling_succeeded
+    assert rows(linked) == [2003, 2004, 0]
+
 
 def test_each_run_is_a_part_and_their_summaries_are_merged(night: FakeSite) -> None:
     add_analysis(night, scope="run", reads=["dl2"], merge=True)
@@ -94,22 +103,6 @@ def test_another_source_or_parameter_is_another_analysis(night: FakeSite) -> Non
     add_analysis(night, parameters={"factor": 2})
     assert not run_analysis(night).scheduling_succeeded
     assert "made otherwise: parameters.factor" in night.reasons("count")["analysis.night"]
-
-
-def test_the_same_analysis_under_another_production_id_is_linked(night: FakeSite) -> None:
-    add_analysis(night)
-    assert run_analysis(night).scheduling_succeeded
-    assert run_analysis(night, production="again").scheduling_succeeded
-    assert night.made("again") == ["close.night"]
-    assert (night.production("again").root / "count.h5").stat().st_nlink == 2
-
-
-def test_a_lost_product_is_made_again(night: FakeSite) -> None:
-    add_analysis(night)
-    assert run_analysis(night).scheduling_succeeded
-    (night.production("count").root / "count.h5").unlink()
-    assert run_analysis(night).scheduling_succeeded
-    assert rows(night.production("count").root / "count.h5") == [2003, 2004, 0]
 
 
 def test_a_campaign_reads_many_nights_and_grows_with_them(night: FakeSite) -> None:
