@@ -26,8 +26,9 @@ from osa_luigi.steps.analysis import CAMPAIGN, TABLES, Analysis
 from osa_luigi.steps.call import Input, Needs, StepCall
 from osa_luigi.steps.close import Close
 from osa_luigi.steps.closed import ClosedNight
-from osa_luigi.steps.making import NIGHT, Common, product_input
+from osa_luigi.steps.making import NIGHT, Common
 from osa_luigi.steps.merge_analysis import MergeAnalysis
+from osa_luigi.steps.references import Product
 from osa_luigi.steps.software import scientific_software
 
 CAMPAIGNS = "campaigns"
@@ -158,7 +159,7 @@ class _Planner:
                 f"{self._settings.file}: {self._settings.name}: merge asks for a summary in HDF5 (.h5), and the class declares "
                 f"{file or 'none'}: change what output() returns, or set merge to false"
             )
-        summaries = [product_input(call, "summary", self._production.root) for call in parts]
+        summaries = [Product(call, "summary", str(self._production.root)) for call in parts]
         return (MergeAnalysis.call(summaries=summaries, file=file, **self._common()),) if summaries else ()
 
     def _common(self, decisions: tuple[Mapping[str, Any], ...] = ()) -> Common:
