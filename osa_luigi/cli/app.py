@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "logs": ("osa_luigi.cli.logs:logs", "Print the newest log of a step."),
     "provenance": ("osa_luigi.cli.provenance:provenance", "What a product was made from, and with which settings."),
     "verify": ("osa_luigi.cli.verify:verify", "Read products again, and tell which are damaged."),
+    "analysis": ("osa_luigi.cli.analysis:analysis", "Users' analyses: list, show, run by hand, begin a new one."),
     "adopt": ("osa_luigi.cli.adopt:adopt", "Take products that something else made into the books."),
     "clean": ("osa_luigi.cli.clean:clean", "Free disk space of what nobody needs any more."),
     "environment": ("osa_luigi.cli.environment:environment", "The software as one file, for a cluster's nodes."),

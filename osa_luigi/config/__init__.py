@@ -10,9 +10,11 @@
 Every mistake in every file is reported in one ConfigurationError. docs/configuration.md lists every key.
 """
 
+from osa_luigi.config.analysis import Analysis
 from osa_luigi.config.frozen import FrozenMapping, freeze, thaw
 from osa_luigi.config.load import (
     load,
+    load_analysis,
     load_main,
     load_of_type,
     load_procedure,
@@ -42,6 +44,7 @@ from osa_luigi.config.model import (
     Morning,
     Paths,
     Procedure,
+    Provided,
     Publication,
     R0ToDl1,
     Resources,
@@ -60,6 +63,7 @@ from osa_luigi.config.workflows import Workflow
 
 __all__ = [
     "STEPS",
+    "Analysis",
     "Calibration",
     "CatB",
     "ChargeCalibration",
@@ -81,6 +85,7 @@ __all__ = [
     "Morning",
     "Paths",
     "Procedure",
+    "Provided",
     "Publication",
     "R0ToDl1",
     "Resources",
@@ -97,6 +102,7 @@ __all__ = [
     "expanded",
     "freeze",
     "load",
+    "load_analysis",
     "load_main",
     "load_of_type",
     "load_procedure",

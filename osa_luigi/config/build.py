@@ -131,7 +131,7 @@ def build_procedure(checked: Checked, base: Path) -> m.Procedure:
         r0_to_dl1=m.R0ToDl1(**_resolved(checked, "r0_to_dl1", over_standard=True)),
         cat_b=m.CatB(**_resolved(checked, "cat_b")),
         tailcuts=m.Tailcuts(**values["tailcuts"]),
-        dl1ab=m.Dl1ab(_dl1ab_config(checked), dl1ab["images"], dl1ab["pedestal_cleaning"]),
+        dl1ab=m.Dl1ab(_dl1ab_config(checked), dl1ab["images"], dl1ab["pedestal_cleaning"], dl1ab["calibration"]),
         datacheck=m.Datacheck(**values["datacheck"]),
         merge=m.Merge(**values["merge"]),
         dl2=_dl2(checked, base),

@@ -83,7 +83,7 @@ def _leaf(rule: Schema) -> dict[str, Any]:
 
 
 def _type(rule: Schema) -> dict[str, Any]:
-    kinds = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
+    kinds = rule["type"] if isinstance(rule["type"], tuple) else [rule["type"]]
     names = ["array" if kind == "list" else _TYPES[kind] for kind in kinds]
     found: dict[str, Any] = {"type": names[0] if len(names) == 1 else names}
     inner = rule.get("schema")

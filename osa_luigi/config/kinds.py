@@ -6,14 +6,19 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from osa_luigi.config.analysis import ANALYSIS
 from osa_luigi.config.rules import Schema
 from osa_luigi.config.schema import PROCEDURE
 
 RECONSTRUCTION = "reconstruction"
+ANALYSIS_TYPE = "analysis"
 
-SCHEMAS: Mapping[str, Schema] = {RECONSTRUCTION: PROCEDURE}
+SCHEMAS: Mapping[str, Schema] = {RECONSTRUCTION: PROCEDURE, ANALYSIS_TYPE: ANALYSIS}
 
-COMMANDS: Mapping[str, str] = {RECONSTRUCTION: "luigi --module osa_luigi NightTask --date DATE --procedure {name}"}
+COMMANDS: Mapping[str, str] = {
+    RECONSTRUCTION: "luigi --module osa_luigi NightTask --date DATE --procedure {name}",
+    ANALYSIS_TYPE: "luigi --module osa_luigi AnalysisTask --name {name} --date DATE",
+}
 """What a person types to run a procedure."""
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from osa_luigi.config import checks, slurm_checks
+from osa_luigi.config.analysis import Analysis
+from osa_luigi.config.analysis_building import build_analysis, check_provided
 from osa_luigi.config.build import build_main, build_procedure, build_site
-from osa_luigi.config.kinds import RECONSTRUCTION
+from osa_luigi.config.kinds import ANALYSIS_TYPE, RECONSTRUCTION
 from osa_luigi.config.library import Surroundings, choose, names, procedure_files, read_all, read_library
 from osa_luigi.config.model import Configuration, MainConfig, Procedure, used_steps
 from osa_luigi.config.problems import Position, Problems, suggestion
@@ -87,6 +89,18 @@ def load_of_type(main: MainConfig, kind: str, name: str | None = None, *, check_
     problems.raise_if_any()
     assert loaded is not None
     return loaded
+
+
+def load_analysis(main: MainConfig, name: str | None = None, *, check_files: bool = True) -> Analysis:
+    """One analysis of a site's library (the only one unless named).
+
+    Raises
+    ------
+    ConfigurationError
+        As `load`.
+    """
+    analysis: Analysis = load_of_type(main, ANALYSIS_TYPE, name, check_files=check_files)
+    return analysis
 
 
 def procedure_names(main: MainConfig, kind: str = RECONSTRUCTION) -> tuple[str, ...]:
@@ -225,6 +239,7 @@ def _reconstruction(around: Surroundings, chosen: Checked) -> Procedure:
     checks.check_resources(main, used)
     slurm_checks.check_slurm(main, used)
     checks.check_together(chosen)
+    check_provided(around, chosen)
     procedure = build_procedure(chosen, site.base)
     if around.check_files:
         checks.check_site_for(main, site, chosen.values)
@@ -232,5 +247,8 @@ def _reconstruction(around: Surroundings, chosen: Checked) -> Procedure:
     return procedure
 
 
-_BUILDERS: Mapping[str, Callable[[Surroundings, Checked], Any]] = {RECONSTRUCTION: _reconstruction}
+_BUILDERS: Mapping[str, Callable[[Surroundings, Checked], Any]] = {
+    RECONSTRUCTION: _reconstruction,
+    ANALYSIS_TYPE: build_analysis,
+}
 """Type → what makes the frozen object of a checked procedure, and notes what a schema cannot see."""

@@ -205,12 +205,23 @@ class Tailcuts:
 
 
 @dataclass(frozen=True, slots=True)
+class Provided:
+    """A calibration that an analysis has provided: its file, and its step key."""
+
+    path: Path
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dl1ab:
     """DL1a to DL1b."""
 
     config: FrozenMapping
     images: bool
     pedestal_cleaning: bool
+    calibration: str | None = None
+    provided: Provided | None = None
+    """What `calibration` names, once it was found for a night; it is in `config` then."""
 
     @property
     def picture_thresh(self) -> float:

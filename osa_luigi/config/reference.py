@@ -19,7 +19,8 @@ FILES: Mapping[str, Schema] = {
 }
 """Heading → what may stand there."""
 
-_TYPES = {
+_TYPES: Mapping[str | tuple[str, ...], str] = {
+    ("string", "list"): "text, or list of texts",
     "string": "text",
     "integer": "whole number",
     "number": "number",

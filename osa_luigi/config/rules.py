@@ -20,7 +20,7 @@ OPERATIONAL: Kind = "operational"
 Report = Callable[[str, str], None]
 
 
-def leaf(kind: Kind, cerberus_type: str, default: Any, doc: str, **more: Any) -> Schema:
+def leaf(kind: Kind, cerberus_type: str | tuple[str, ...], default: Any, doc: str, **more: Any) -> Schema:
     """One setting; `unit`, `later` and `path` go into the meta data, all else to cerberus."""
     meta = {name: more.pop(name) for name in ("unit", "later", "path", "hint") if name in more}
     rule: Schema = {"type": cerberus_type, "default": default, **more}
@@ -37,6 +37,12 @@ def names(kind: Kind, default: list[str], doc: str, **more: Any) -> Schema:
     """A list of texts."""
     item = {"type": "string", "check_with": _printable}
     return leaf(kind, "list", default, doc, schema=item, **more)
+
+
+def one_or_more(kind: Kind, doc: str, **more: Any) -> Schema:
+    """A text, or a list of texts."""
+    item = {"type": "string", "check_with": _printable}
+    return leaf(kind, ("string", "list"), None, doc, schema=item, minlength=1, **more)
 
 
 def free(kind: Kind, doc: str) -> Schema:

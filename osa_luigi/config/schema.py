@@ -353,6 +353,14 @@ _DL1AB: Schema = {
         },
         optional=True,
     ),
+    "calibration": leaf(
+        SCIENTIFIC,
+        "string",
+        None,
+        "Settings that an analysis found, by its `provides_calibration`; they go over all others (null: none).",
+        regex=NAME,
+        hint=NAME_HINT,
+    ),
     "images": _switch(SCIENTIFIC, True, "Keep the images in the DL1b files."),
     "pedestal_cleaning": _switch(SCIENTIFIC, True, "Raise the cleaning levels of noisy pixels by their pedestals."),
 }

@@ -17,7 +17,8 @@ from osa_luigi.config.schema import MAIN
 from osa_luigi.config.sharing import SHARING
 from osa_luigi.config.yamlfile import Document
 
-TYPE_WORDS = {
+TYPE_WORDS: Mapping[str | tuple[str, ...], str] = {
+    ("string", "list"): "a text or a list of texts",
     "string": "a text",
     "integer": "a whole number",
     "number": "a number",

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from osa_luigi.errors import ConfigurationError
+from osa_luigi.steps.analysis import Analysis
 from osa_luigi.steps.cat_b import CatB
 from osa_luigi.steps.charge_calibration import ChargeCalibration
 from osa_luigi.steps.close import Close
@@ -16,6 +17,7 @@ from osa_luigi.steps.dl2 import DL2
 from osa_luigi.steps.drs4_baseline import Drs4Baseline
 from osa_luigi.steps.gain_selection import GainSelection
 from osa_luigi.steps.longterm import Longterm
+from osa_luigi.steps.merge_analysis import MergeAnalysis
 from osa_luigi.steps.merge_dl1 import MergeDL1
 from osa_luigi.steps.merge_muons import MergeMuons
 from osa_luigi.steps.publish import Publish
@@ -57,6 +59,10 @@ STEPS: Mapping[str, Step] = MappingProxyType(
 )
 
 
+USERS: Mapping[str, Step] = MappingProxyType({step.name: step for step in (Analysis(), MergeAnalysis())})
+"""Steps of users' analyses: they are no part of a night, and are run by an analysis's own task."""
+
+
 def step(name: str) -> Step:
     """The step of a name.
 
@@ -65,6 +71,8 @@ def step(name: str) -> Step:
     ConfigurationError
         There is none; the message lists those that there are.
     """
+    if name in USERS:
+        return USERS[name]
     if name not in STEPS:
         near = get_close_matches(name, STEPS, n=1)
         hint = f"did you mean {near[0]}? " if near else ""

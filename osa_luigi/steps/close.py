@@ -15,14 +15,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from osa_luigi.errors import ProductError
 from osa_luigi.products.decisions import decisions, in_order, standing
+from osa_luigi.products.identity import digest
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Presence, Receipt, ReceiptBook
-from osa_luigi.steps import checks
-from osa_luigi.steps.call import StepCall
+from osa_luigi.steps import checks, making
+from osa_luigi.steps.call import Input, Output, StepCall
 from osa_luigi.steps.step import Command, Step, Tool
 
 MARKER = "NightFinished.txt"
@@ -52,6 +53,36 @@ class Close(Step):
     """Writes the marker that the night is finished, with its summary."""
 
     name = "close"
+
+    @classmethod
+    def call(
+        cls,
+        production: Production,
+        declared: Mapping[str, str],
+        decided: Sequence[Mapping[str, Any]],
+        **common: Unpack[making.Common],
+    ) -> tuple[StepCall, Mapping[str, Any]]:
+        """Closing a production, and the list of what it declares, which lies among the configurations.
+
+        Parameters
+        ----------
+        declared
+            ``<step>.<unit>`` → step key.
+        decided
+            Standing decisions, as `osa_luigi.products.decisions.Decision.short` tells them.
+        """
+        # Without decisions a plain list, as it was before there were any: nights that were closed then stay closed.
+        content = {"products": declared, "decisions": decided} if decided else declared
+        call = making.make(
+            cls,
+            unit=making.NIGHT,
+            # The marker names the production, so another production's will not do.
+            settings={"production": production.id},
+            inputs=[Input("declared", str(production.config(content)), digest(content), key=digest(content))],
+            outputs=[Output("marker", Path(MARKER)), Output("summary", Path(SUMMARY))],
+            **common,
+        )
+        return call, content
 
     def command(self, call: StepCall) -> Command:
         return Command(

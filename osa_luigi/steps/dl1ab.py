@@ -28,6 +28,7 @@ class DL1ab(Step):
         tailcut: str,
         config: Path | None = None,
         tailcuts: Input | None = None,
+        provided: Input | None = None,
         cat_b: Input | None = None,
         images: bool = True,
         pedestal_cleaning: bool = True,
@@ -45,6 +46,8 @@ class DL1ab(Step):
         config, tailcuts
             Exactly one of them: an lstchain configuration, or the cleaning found for the run (the product of ``tailcuts``). The tool
             takes one file only, and what is not in it from lstchain's standard.
+        provided
+            What an analysis found, which is in `config` already: it is here for the product's history.
         cat_b
             Category-B calibration of the run, applied where given.
         images
@@ -72,6 +75,7 @@ class DL1ab(Step):
                 *making.as_role("dl1", dl1),
                 *making.as_role("tailcuts", tailcuts),
                 *making.as_role("cat_b", cat_b),
+                *making.as_role("provided", provided),
             ],
             outputs=[Output("dl1", names.dl1b(tailcut, UNIT))],
             configs={} if config is None else {"config": config},

@@ -88,6 +88,13 @@ class Materials:
             lambda: Input("run_summary", str(path), run.identity), "run_summary", str(night.date), run.label
         )
 
+    def provided(self) -> Input | None:
+        """What an analysis provides for DL1b."""
+        if (found := self.procedure.dl1ab.provided) is None:
+            return None
+        identity = {"key": found.key, "role": "calibration"}
+        return self.once(lambda: Input("provided", str(found.path), identity, found.key), "provided")
+
     def config(self, section: str, content: FrozenMapping) -> Path:
         """Where a resolved lstchain configuration will lie."""
         if section not in self._sections:

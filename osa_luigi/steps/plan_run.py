@@ -152,6 +152,7 @@ class RunPlanner:
             tailcut=self._tailcut,
             config=None if per_run else self._shared.config("dl1ab", self._shared.procedure.dl1ab.config),
             tailcuts=self._shared.product(found["tailcuts"], "tailcuts") if per_run else None,
+            provided=self._shared.provided(),
             cat_b=self._shared.product(found["cat_b"], "cat_b") if "cat_b" in found else None,
             images=self._shared.procedure.dl1ab.images,
             pedestal_cleaning=self._shared.procedure.dl1ab.pedestal_cleaning,

@@ -15,10 +15,9 @@ from typing import Any
 from osa_luigi.config import Configuration
 from osa_luigi.night import CalibrationSource, Night, RawScan, Run
 from osa_luigi.products.decisions import Decided, about, in_order, within
-from osa_luigi.products.identity import digest
 from osa_luigi.products.production import Production
 from osa_luigi.steps.call import Input, Output, StepCall
-from osa_luigi.steps.close import MARKER, SUMMARY, Close
+from osa_luigi.steps.close import Close
 from osa_luigi.steps.longterm import Longterm
 from osa_luigi.steps.making import NIGHT, make
 from osa_luigi.steps.materials import PRIORITY, Materials, common_of, raw_inputs
@@ -133,19 +132,9 @@ class _NightEnd:
             for call in (*group.calls, *group.riders)
         }
         decided = [decision.short() for decision in in_order(self._shared.decided)]
-        # Without decisions a plain list, as it was before there were any: nights that were closed then stay closed.
-        content = {"products": declared, "decisions": decided} if decided else declared
-        listing = self._shared.production.config(content)
-        self._shared.configs[listing] = content
-        call = make(
-            Close,
-            unit=NIGHT,
-            # The marker names the production, so another production's will not do.
-            settings={"production": self._shared.production.id},
-            inputs=[Input("declared", str(listing), digest(content), key=digest(content))],
-            outputs=[Output("marker", Path(MARKER)), Output("summary", Path(SUMMARY))],
-            **self._shared.common_of_night("close"),
-        )
+        common = self._shared.common_of_night("close")
+        call, content = Close.call(self._shared.production, declared, decided, **common)
+        self._shared.configs[call.path("declared")] = content
         return self._shared.group("night", (call, *self._publish(call)))
 
     def _publish(self, close: StepCall) -> tuple[StepCall, ...]:

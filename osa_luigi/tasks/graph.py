@@ -2,6 +2,7 @@
 
 from osa_luigi.batch.command import register
 from osa_luigi.batch.grammar import forget_grammar
+from osa_luigi.tasks.analysis import AnalysisCloseTask, AnalysisPartTask, AnalysisTask
 from osa_luigi.tasks.night import CloseTask, LongtermTask, NightTask
 from osa_luigi.tasks.part import CalibrationTask, RunSummaryTask
 from osa_luigi.tasks.run import DatacheckTask, Dl2Task, MergeTask, PlotsTask, ReconstructionTask, RunCalibrationTask
@@ -12,6 +13,9 @@ forget_grammar()
 prefer_environment()
 
 __all__ = [
+    "AnalysisCloseTask",
+    "AnalysisPartTask",
+    "AnalysisTask",
     "CalibrationTask",
     "CloseTask",
     "DatacheckTask",

@@ -32,6 +32,7 @@ from osa_luigi.steps.planner import declared_part, plan_night
 from osa_luigi.steps.standing import Standing, difference, is_of_one_unit, standing
 from osa_luigi.tasks.begun import Books, Choice, choose_calibration, pointings_in_use
 from osa_luigi.tasks.policies import decide_by_rules
+from osa_luigi.tasks.provided import with_provided
 
 logger = logging.getLogger("luigi-interface")
 
@@ -353,7 +354,7 @@ def open_session(
     config: Path, day: date, production: str = "", procedure: str = "", *, to_write: bool = True
 ) -> Session:
     """Validate, observe, plan; nothing is run, nothing written. Without `to_write` nobody asks whether anything could be."""
-    configuration = configure(config, production, procedure, to_write=to_write)
+    configuration = with_provided(configure(config, production, procedure, to_write=to_write), day)
     observed = cache(partial(observe, night_paths(configuration)))
     night = observed(day)
     root = production_folder(configuration, day)

@@ -74,17 +74,20 @@ class Site:
     def engine(self) -> Path:
         return self.production.state / "engine"
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """Luigi's own command."""
+    def start(self, *task: str) -> subprocess.Popen[bytes]:
+        """Luigi's own command, for the night unless another task is named."""
         with (self.folder / f"luigi{len(self.engines)}.log").open("wb") as log:
-            command = [luigi(), "--module", "osa_luigi", "NightTask", "--date", "2024-11-15", "--local-scheduler"]
+            command = [
+                *(luigi(), "--module", "osa_luigi", *(task or ("NightTask",))),
+                *("--date", "2024-11-15", "--local-scheduler"),
+            ]
             process = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=log, stderr=log)
         self.engines.append(process)
         return process
 
-    def run(self) -> int:
+    def run(self, *task: str) -> int:
         """The same to its end; its exit code."""
-        return self.start().wait(PATIENCE_S)
+        return self.start(*task).wait(PATIENCE_S)
 
     def osa(self, *arguments: str, code: int = 0) -> str:
         """What a command says."""
