@@ -146,12 +146,15 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./$][A-Za-z0-9_./${}+:-]*")
 
 def _is_plain(text: str) -> bool:
     """Whether a text can stand in YAML without quotes and still mean itself."""
-    return (
-        bool(_PLAIN.fullmatch(text))
-        and not text.endswith(":")
-        and isinstance(plain_scalar(text), str)
-        and "{" not in text
-    )
+    return bool(_PLAIN.fullmatch(text)) and not text.endswith(":") and "{" not in text and _is_text(text)
+
+
+def _is_text(word: str) -> bool:
+    """Whether a word without quotes is a text to YAML."""
+    try:
+        return isinstance(plain_scalar(word), str)
+    except ValueError:
+        return False  # a number that nobody can use
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -140,16 +141,25 @@ def read_yaml(path: Path, problems: Problems) -> Document | None:
     text = read_text(path, problems)
     if text is None:
         return None
+    document, found = _parsed(path, text)
+    problems.absorb(found)
+    return document
+
+
+@lru_cache(maxsize=32)
+def _parsed(path: Path, text: str) -> tuple[Document | None, Problems]:
+    """What a text says, and what is wrong with it; a library is read again and again, its text seldom changes."""
+    problems = Problems()
     builder = _Builder(path, problems)
     try:
         value = builder.build(_events(path, text))
     except _UnreadableError as error:
         problems.add(error.position, "", error.text)
-        return None
+        return None, problems
     if isinstance(value, dict):
-        return Document(path, value, builder.keys, builder.values)
+        return Document(path, value, builder.keys, builder.values), problems
     problems.add(Position(path, 1, 1), "", _not_a_mapping(value))
-    return None
+    return None, problems
 
 
 def read_text(path: Path, problems: Problems) -> str | None:
@@ -327,11 +337,24 @@ class _Builder:
 
 
 def plain_scalar(text: str) -> bool | int | float | str | None:
-    """What an unquoted word means, by the core schema of YAML 1.2 (yaml.org/spec/1.2.2, 10.3.2)."""
+    """What an unquoted word means, by the core schema of YAML 1.2 (yaml.org/spec/1.2.2, 10.3.2).
+
+    Raises
+    ------
+    ValueError
+        An integer of more than 64 bits.
+    """
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):
-        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        return _of_64_bits(int(text, 0) if text[:2] in ("0o", "0x") else int(text))
     if _FLOAT.fullmatch(text) or _SPECIAL_FLOAT.fullmatch(text):
         return float(text.replace(".", "", 1) if text.lower().endswith(("inf", "nan")) else text)
     return text
+
+
+def _of_64_bits(value: int) -> int:
+    """No setting needs more, and beyond that arithmetic with floats ends."""
+    if abs(value) >= 2**63:
+        raise ValueError("it does not fit into 64 bits")
+    return value
