@@ -8,6 +8,12 @@ TYPES = {"reconstruction": "raw data to DL2", "analysis": "a user's class over p
 """Type → what such a procedure says, in a few words. A type that stands here has a schema in `kinds.SCHEMAS`."""
 
 LATER = [name for name in ("campaign", "analysis") if name not in TYPES]
+INSTEAD = {
+    "daq": "the telescope takes the data, a `reconstruction` processes them",
+    "workflow": "write it under `workflows:`",
+}
+"""What other systems call a type → what to write."""
+
 NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}"
 NAME_HINT = "letters, digits and . _ + - only, 64 at most"
 
@@ -26,7 +32,7 @@ def head(own: str) -> Schema:
             regex=NAME,
             hint=NAME_HINT,
         ),
-        "type": leaf(OPERATIONAL, "string", own, f"{choices}.", allowed=list(TYPES), later=LATER, **more),
+        "type": leaf(OPERATIONAL, "string", own, f"{choices}.", allowed=list(TYPES), later=LATER, instead=INSTEAD, **more),
         "extends": leaf(
             OPERATIONAL,
             "string",

@@ -2,7 +2,7 @@
 
 `meta` holds, for a leaf: ``kind`` ("scientific": changes what is in a product, so it enters the step keys;
 "operational": may change at any time), ``doc`` (one sentence), ``unit``, ``later`` (values that are planned but not
-there yet) and ``path`` (expand ``${NAME}``, take relative to a folder). For a section: ``doc`` and ``optional`` (null means none).
+there yet), ``instead`` (values of other systems → what to write), ``hint`` and ``path`` (expand ``${NAME}``, take relative to a folder). For a section: ``doc`` and ``optional`` (null means none).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Report = Callable[[str, str], None]
 
 def leaf(kind: Kind, cerberus_type: str | tuple[str, ...], default: Any, doc: str, **more: Any) -> Schema:
     """One setting; `unit`, `later` and `path` go into the meta data, all else to cerberus."""
-    meta = {name: more.pop(name) for name in ("unit", "later", "path", "hint") if name in more}
+    meta = {name: more.pop(name) for name in ("unit", "later", "path", "hint", "instead") if name in more}
     rule: Schema = {"type": cerberus_type, "default": default, **more}
     if cerberus_type in ("float", "number"):
         rule["check_with"] = _finite

@@ -157,6 +157,7 @@ MAIN: Schema = {
         "The procedure files; each holds one procedure, or a list of them under `procedures:`.",
         minlength=1,
         path="this file's folder",
+        hint="a procedure stands in a file of its own: write its path here",
     ),
     **SHARING,
     "default_procedure": leaf(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -10,9 +11,9 @@ from typing import Any
 from cerberus import Validator
 from cerberus.errors import UNKNOWN_FIELD, ValidationError
 
-from osa_luigi.config.kinds import SCHEMAS, type_of
+from osa_luigi.config.kinds import RECONSTRUCTION, SCHEMAS, type_of
 from osa_luigi.config.problems import Key, Position, Problems, suggestion
-from osa_luigi.config.rules import Schema, are_records, completed, is_section
+from osa_luigi.config.rules import Schema, are_records, completed, is_section, leaves
 from osa_luigi.config.schema import MAIN
 from osa_luigi.config.sharing import SHARING
 from osa_luigi.config.yamlfile import Document
@@ -129,8 +130,7 @@ def _without(value: Any, bad: set[Key], key: Key = ()) -> Any:
 
 def _described(error: ValidationError, key: Key, document: Document, schema: Schema) -> tuple[Position, str]:
     if error.code == UNKNOWN_FIELD.code:
-        known = _known_at(schema, key[:-1])
-        return document.where_name(key), f"unknown key {suggestion(str(key[-1]), known)}"
+        return document.where_name(key), f"unknown key {_hint(key, schema)}"
     describe = _MESSAGES.get(error.rule or "check_with", _other)
     return document.where(key), describe(error, _rule_at(schema, key))
 
@@ -153,6 +153,25 @@ def _known_at(schema: Schema, key: Key) -> list[str]:
     return list(rule["schema"]) if is_section(rule) else []
 
 
+def _hint(key: Key, schema: Schema) -> str:
+    """What an unknown key is likely to mean: one that is like it, or one of its name elsewhere."""
+    name = str(key[-1])
+    hint = suggestion(name, _known_at(schema, key[:-1]))
+    if "did you mean" in hint:
+        return hint
+    if places := _places(name, schema):
+        return f"(it exists as {' and '.join(places)})"
+    if schema is not MAIN and name in MAIN:
+        return "(it belongs into the main file)"
+    return "(it belongs into a procedure)" if schema is MAIN and name in SCHEMAS[RECONSTRUCTION] else hint
+
+
+def _places(name: str, schema: Schema) -> list[str]:
+    """Where a key of this name exists; none if it is in too many places to be meant."""
+    places = [".".join(key) for key, _ in leaves(schema) if key[-1] == name and len(key) > 1]
+    return places if len(places) <= 3 else []
+
+
 def shown(value: object) -> str:
     """A value as the operator wrote it, cut short."""
     if value is None:
@@ -168,6 +187,8 @@ def shown(value: object) -> str:
 def _type(error: ValidationError, rule: Schema) -> str:
     wanted = TYPE_WORDS[error.constraint]
     text = f"must be {wanted}, not {shown(error.value)}"
+    if error.constraint == "string" and isinstance(error.value, dict) and "hint" in rule["meta"]:
+        return f"{text} ({rule['meta']['hint']})"
     if error.constraint == "string" and isinstance(error.value, int | float):
         return f'{text} (put it in quotes: "{shown(error.value)}")'
     if error.constraint == "boolean" and str(error.value).lower() in ("yes", "no", "on", "off"):
@@ -181,14 +202,19 @@ def _type(error: ValidationError, rule: Schema) -> str:
 def _nullable(error: ValidationError, rule: Schema) -> str:
     in_list = isinstance(error.document_path[-1], int) and rule["type"] == "list"
     wanted = TYPE_WORDS["string" if in_list else rule["type"]]
-    return f"must be {wanted}, not empty (leave the key out for its default)"
+    hint = "" if rule.get("required") else " (leave the key out for its default)"
+    return f"must be {wanted}, not empty{hint}"
 
 
 def _allowed(error: ValidationError, rule: Schema) -> str:
     if error.value in rule["meta"].get("later", ()):
         return f"{shown(error.value)} is not available yet (use {' or '.join(error.constraint)})"
-    choices = ", ".join(error.constraint)
-    return f"must be one of {choices}; not {shown(error.value)}"
+    if instead := rule["meta"].get("instead", {}).get(str(error.value)):
+        return f"there is no {shown(error.value)} here: {instead}"
+    choices = {str(choice).lower(): choice for choice in error.constraint}
+    near = difflib.get_close_matches(str(error.value).lower(), choices, n=1)
+    hint = f" (did you mean '{choices[near[0]]}'?)" if near else ""
+    return f"must be one of {', '.join(error.constraint)}; not {shown(error.value)}{hint}"
 
 
 def _regex(error: ValidationError, rule: Schema) -> str:

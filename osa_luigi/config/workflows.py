@@ -73,7 +73,7 @@ def _check_tasks(one: _Written, named: Mapping[str, _Written], procedures: Mappi
         if task in one.tasks[:index]:
             one.holder.report(one.task(index), f"{task!r} is there twice: within a workflow each runs once")
         elif task not in procedures and task not in named:
-            hint = suggestion(task, [*procedures, *named])
+            hint = suggestion(task, [name for name in (*procedures, *named) if name != one.name])
             one.holder.report(one.task(index), f"no procedure or workflow {task!r} {hint}")
         elif (circle := _circle(one, task, named)) and one.name == min(circle):
             text = f"workflows hold one another in a circle: {' → '.join(circle)}"

@@ -229,14 +229,26 @@ def _syntax_message(error: MarkedYAMLError) -> str:
     said = error.problem or error.context or "cannot be understood"
     if "'\\t'" in said:
         return "a tab, which YAML does not allow here (indent with spaces)"
-    return f"not valid YAML: {said}"
+    hint = next((f" ({hint})" for part, hint in _HINTS.items() if part in said), "")
+    return f"not valid YAML: {said}{hint}"
+
+
+_HINTS = {
+    "mapping values are not allowed": "is there a space behind each colon, in the line above, too?",
+    "expected <block end>": "the line does not begin below those that it belongs to",
+    "expected ',' or": "is a bracket, a brace or a comma missing before this?",
+    "unexpected end of stream": "a quote is never closed",
+    "could not find expected ':'": "is there a colon, and a space behind it, in the line above?",
+}
+"""Part of what the parser says → what a person most likely did."""
 
 
 def _not_a_mapping(value: object) -> str:
     if value is None:
         return "the file is empty"
-    kind = "a list" if isinstance(value, list) else "a single value"
-    return f"'key: value' lines are expected at the top of the file, not {kind}"
+    if isinstance(value, list):
+        return "'key: value' lines are expected at the top of the file, not a list (put `procedures:` above it)"
+    return "'key: value' lines are expected at the top of the file, not a single value"
 
 
 class _Builder:

@@ -115,7 +115,7 @@ def test_empty_sections_mean_defaults(site: SiteOnDisk) -> None:
         (
             "  base: data",
             "  base:",
-            "main.yaml:3:3: site.base: must be a text, not empty (leave the key out for its default)",
+            "main.yaml:3:3: site.base: must be a text, not empty",
         ),
         (
             "executor:\n",
