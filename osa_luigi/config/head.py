@@ -32,7 +32,9 @@ def head(own: str) -> Schema:
             regex=NAME,
             hint=NAME_HINT,
         ),
-        "type": leaf(OPERATIONAL, "string", own, f"{choices}.", allowed=list(TYPES), later=LATER, instead=INSTEAD, **more),
+        "type": leaf(
+            OPERATIONAL, "string", own, f"{choices}.", allowed=list(TYPES), later=LATER, instead=INSTEAD, **more
+        ),
         "extends": leaf(
             OPERATIONAL,
             "string",

@@ -130,7 +130,7 @@ def _loaded(main: Path) -> None:
 def _browsed(main: Path) -> None:
     found = catalog(main)
     assert json.dumps(found.as_json())
-    for one in found.procedures[-2:]:
+    for one in found.procedures[-1:]:
         assert resolved(main, one.name).text()
 
 
@@ -161,7 +161,8 @@ def played(first: int, number: int, seed: int, workers: int) -> dict[str, Any]:
         sizes = [min(CHUNK, first + number - start) for start in starts]
         for done, part in enumerate(pool.map(play, starts, sizes, [seed] * len(sizes)), 1):
             total += part
-            print(f"{sum(sizes[:done])} of {number}", file=sys.stderr)
+            wrong = [outcome for outcome, _ in part if outcome not in ("good", "refused")]
+            print(f"{sum(sizes[:done])} of {number} {wrong or ''}", file=sys.stderr, flush=True)
     trouble = {str(case): outcome for outcome, case in total if outcome not in ("good", "refused")}
     counts = {name: total[name, 0] for name in ("good", "refused")}
     return {

@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from osa_luigi.config import expanded, load, show
 from osa_luigi.config.yamlfile import load_yaml
 from osa_luigi.errors import ConfigurationError
+from tests.drills.config import attempt as drilled
+from tests.drills.config import spoil
 
 ROOT = Path(__file__).parents[3]
 FILES = sorted((*ROOT.glob("procedures/*.yaml"), *ROOT.glob("configs/*.yaml")))
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 thorough = settings(quick, max_examples=150)
+few = settings(quick, max_examples=20)
 
 scalars = (
     st.none()
@@ -91,6 +94,13 @@ def changed_files(draw: Any) -> tuple[Any, Any]:
 @given(files=changed_files())
 def test_valid_files_with_a_changed_value(folder: Path, files: tuple[Any, Any]) -> None:
     attempt(folder, json.dumps(files[0]), json.dumps(files[1]))
+
+
+@few
+@given(number=st.integers(0, 10**9))
+def test_cases_of_the_drill(folder: Path, number: int) -> None:
+    spoil(number, 1, folder)
+    assert drilled(folder / "main.yaml") in ("good", "refused")
 
 
 @quick

@@ -92,7 +92,10 @@ def test_a_part_keeps_positions_and_full_names(tmp_path: Path) -> None:
         ("", "a.yaml:1:1: the file is empty"),
         ("# only a comment\n", "a.yaml:1:1: the file is empty"),
         ("---\n", "a.yaml:1:1: the file is empty"),
-        ("- a\n- b\n", "a.yaml:1:1: 'key: value' lines are expected at the top of the file, not a list (put `procedures:` above it)"),
+        (
+            "- a\n- b\n",
+            "a.yaml:1:1: 'key: value' lines are expected at the top of the file, not a list (put `procedures:` above it)",
+        ),
         ("word\n", "a.yaml:1:1: 'key: value' lines are expected at the top of the file, not a single value"),
         ("a: 1\nb: 2\na: 3\n", "a.yaml:3:1: a: the key is there twice (first in line 1)"),
         ("x:\n  a: 1\n  a: 1\n", "a.yaml:3:3: x.a: the key is there twice (first in line 2)"),
