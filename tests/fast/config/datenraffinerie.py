@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from osa_luigi.config import load, load_main, load_workflow, procedure_names, validate
+from osa_luigi.config import load, load_main, load_of_type, load_workflow, procedure_names, validate
+from osa_luigi.config.kinds import SCHEMAS
 from tests.fast.config.mistakes import LIST, MAIN, OFF, STANDARD, Mistake
 
 HEAD = """\
@@ -57,7 +58,44 @@ def _names(*expected: str) -> Check:
     return lambda main: procedure_names(load_main(main)) == expected
 
 
+SCAN = """\
+procedures:
+- name: scan
+  type: campaign
+  reconstruction: standard
+  dates: [2024-11-15]
+  grid:
+"""
+PICTURE = "  - {key: [dl1ab, tailcuts, picture_thresh], values: [6, 8]}\n"
+BOUNDARY = "  - {key: [dl1ab, tailcuts, boundary_thresh], values: {start: 2, stop: 5, step: 2}}\n"
+
+
+def _points(*expected: dict[str, int]) -> Check:
+    def check(main: Path) -> bool:
+        points = load_of_type(load_main(main), "campaign", "scan").all_points()
+        return [dict(point.changes["dl1ab"]["tailcuts"]) for point in points] == list(expected)
+
+    return check
+
+
+OF_CAMPAIGNS = (
+    Feature(
+        "A parameter: `{key: [...], values: [...]}`",
+        "The same, as a dimension of a campaign's `grid`; each value is a production of its own.",
+        {"main.yaml": WITH_LIBRARY, "library.yaml": SCAN + PICTURE},
+        _points({"picture_thresh": 6}, {"picture_thresh": 8}),
+    ),
+    Feature(
+        "Values as `{start, stop, step}`, and several parameters: all combinations, the last one fastest",
+        "The same.",
+        {"main.yaml": WITH_LIBRARY, "library.yaml": SCAN + PICTURE + BOUNDARY},
+        _points(*({"picture_thresh": p, "boundary_thresh": b} for p in (6, 8) for b in (2, 4))),
+    ),
+)
+"""Once there are campaigns."""
+
 FEATURES = (
+    *(OF_CAMPAIGNS if "campaign" in SCHEMAS else ()),
     Feature(
         "`libraries: [path]`, relative to the file that includes",
         "The same; libraries may hold libraries, each file is read once, circles are refused.",
