@@ -94,7 +94,45 @@ OF_CAMPAIGNS = (
 )
 """Once there are campaigns."""
 
+CLASS = """\
+class Count:
+    def __init__(self, parameters):
+        self.parameters = parameters
+
+    def output(self):
+        return {"summary": "count.json"}
+
+    def run(self, data, output_dir):
+        (output_dir / "count.json").write_text("{}")
+"""
+COUNT = """\
+procedures:
+- name: count
+  type: analysis
+  of: standard
+  class: Count
+  path: count.py
+  reads: [dl2]
+  parameters: {limit: 3}
+"""
+
+OF_ANALYSES = (
+    Feature(
+        "Type `analysis`: `daq`, `module_name`, `parameters`",
+        "The same type: `of` names the reconstruction, `class` and `path` the class, `parameters` what it is made with.",
+        {"main.yaml": WITH_LIBRARY, "library.yaml": COUNT, "count.py": CLASS},
+        lambda main: load_of_type(load_main(main), "analysis", "count").name == "count",
+    ),
+    Feature(
+        "`compatible_modes`",
+        "Refused: an analysis says what it reads (`reads`), which is there or is refused.",
+        {"main.yaml": WITH_LIBRARY, "library.yaml": COUNT + "  compatible_modes: [full]\n", "count.py": CLASS},
+    ),
+)
+"""Once there are analyses."""
+
 FEATURES = (
+    *(OF_ANALYSES if "analysis" in SCHEMAS else ()),
     *(OF_CAMPAIGNS if "campaign" in SCHEMAS else ()),
     Feature(
         "`libraries: [path]`, relative to the file that includes",
@@ -215,7 +253,8 @@ def _parts() -> Iterator[str]:
         for name, text in feature.files.items():
             if name != "main.yaml" or "library.yaml" not in feature.files:
                 shown = text.removeprefix(STANDARD) if name == "standard.yaml" else text
-                yield f"`{name}`:\n\n```yaml\n{shown.rstrip()}\n```\n"
+                language = "python" if name.endswith(".py") else "yaml"
+                yield f"`{name}`:\n\n```{language}\n{shown.rstrip()}\n```\n"
         problems, _ = feature.tried()
         if problems:
             yield "```text\n" + "\n".join(problems) + "\n```\n"
