@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from osa_luigi.config.rules import OPERATIONAL, Schema, leaf
 
-TYPES = {"reconstruction": "raw data to DL2", "analysis": "a user's class over products of others"}
+TYPES = {
+    "reconstruction": "raw data to DL2",
+    "campaign": "reconstructions of many nights",
+    "analysis": "a user's class over products of others",
+}
 """Type → what such a procedure says, in a few words. A type that stands here has a schema in `kinds.SCHEMAS`."""
 
 LATER = [name for name in ("campaign", "analysis") if name not in TYPES]
