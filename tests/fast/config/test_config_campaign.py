@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from osa_luigi.config import Campaign, difference, load, load_campaign, load_main, scientific, validate
+from osa_luigi.config.browsing import resolved
 from osa_luigi.config.campaign import parse_point, point_name
 from osa_luigi.config.grid import Choice, Dimension, chosen, leaves, merged, nested, size
 from osa_luigi.errors import ConfigurationError
@@ -194,3 +195,11 @@ def test_names_of_points_are_read_back(name: str, index: int) -> None:
 def test_a_setting_is_found_again_in_what_was_changed(key: list[str], value: int) -> None:
     changed = merged({"a": {"b": 1}, "c": 2}, nested(key, value))
     assert dict(leaves(changed))[tuple(key)] == value
+
+
+def test_a_point_is_shown_and_compared_like_any_procedure(library: Any) -> None:
+    path = library(grid=[PICTURE])
+    point = resolved(path, "c@1")
+    assert point.settings["dl1ab"]["tailcuts"]["picture_thresh"] == 8
+    place = point.origins["dl1ab.tailcuts.picture_thresh"]
+    assert place.partition(":")[0] == str(path.with_name("library.json"))
