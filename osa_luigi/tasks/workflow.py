@@ -6,18 +6,16 @@ from collections.abc import Generator, Mapping
 from functools import cached_property
 
 import luigi
-from luigi.task_register import Register
 
 from osa_luigi.config import load_main, load_workflow, procedure_names
 from osa_luigi.config.campaign import CAMPAIGN_TYPE
 from osa_luigi.config.kinds import RECONSTRUCTION, SCHEMAS
 from osa_luigi.errors import ConfigurationError, OsaError
 from osa_luigi.night import parse_date
+from osa_luigi.tasks.analysis import AnalysisTask
 from osa_luigi.tasks.campaign_task import CampaignTask
 from osa_luigi.tasks.night import NightTask
 from osa_luigi.tasks.session import config_path
-
-ANALYSIS = "AnalysisTask"
 
 
 class WorkflowTask(luigi.Task):  # type: ignore[misc]
@@ -56,4 +54,4 @@ class WorkflowTask(luigi.Task):  # type: ignore[misc]
             )
         if kind == RECONSTRUCTION:
             return NightTask(date=parse_date(self.date), procedure=name)
-        return Register.get_task_cls(ANALYSIS).from_str_params({"name": name, "date": self.date})
+        return AnalysisTask.from_str_params({"name": name, "date": self.date})
