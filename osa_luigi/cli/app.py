@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "status": ("osa_luigi.cli.status:status", "The operator's table of a night."),
     "nights": ("osa_luigi.cli.nights:nights", "The last weeks, a line for each night."),
     "morning": ("osa_luigi.cli.morning:morning", "Process every night that waits for it."),
+    "campaign": ("osa_luigi.cli.campaign:campaign", "Many nights: plan, run, pause, report."),
     "doctor": ("osa_luigi.cli.doctor:doctor", "Is this site, and this machine, fit to run nights?"),
     "ledger": ("osa_luigi.cli.ledger:ledger", "The history of nights in SQL: made, brought up to date."),
     "why": ("osa_luigi.cli.why:why", "What a run or a subrun waits for."),

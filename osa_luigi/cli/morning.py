@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 
-def _days(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[date, ...]:
-    return tuple(sorted({options.observation_date(context, option, value) for value in values}))
-
-
 @click.command()
 @options.config
 @options.procedure
 @options.production
 @click.option(
-    "--date", "days", metavar="DATE", multiple=True, callback=_days, help="Only this observation date; may be repeated."
+    "--date",
+    "days",
+    metavar="DATE",
+    multiple=True,
+    callback=options.observation_dates,
+    help="Only this observation date; may be repeated.",
 )
 @click.option("--last", type=click.IntRange(0), help="So many days back. Default: morning.look_back_days.")
 @click.option("--parallel", type=click.IntRange(1), help="Nights at a time. Default: morning.parallel.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from osa_luigi.config import load, load_main, procedure_names
+from osa_luigi.config import CAMPAIGN_TYPE, MainConfig, load, load_campaign, load_main, procedure_names
 from osa_luigi.config.luigi_cfg import named_config
 from osa_luigi.errors import ConfigurationError, NightError
 
@@ -28,6 +28,11 @@ def observation_date(_context: click.Context, _option: click.Parameter, value: s
         return parse_date(value)
     except NightError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def observation_dates(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[date, ...]:
+    """What an option ``--date`` that is given several times means: each night once, the oldest first."""
+    return tuple(sorted({observation_date(context, option, value) for value in values}))
 
 
 config = click.option(
@@ -80,6 +85,19 @@ def procedure_of(config_file: Path, production_id: str) -> str:
             continue  # a broken procedure is told of where it is used
         if made.production_id == production_id:
             return name
+    return _point_of(main, production_id)
+
+
+def _point_of(main: MainConfig, production_id: str) -> str:
+    """The point of a campaign that makes a production id, as a procedure; empty if none does."""
+    for name in procedure_names(main, CAMPAIGN_TYPE):
+        try:
+            campaign = load_campaign(main, name, each_value=False)
+        except ConfigurationError:
+            continue
+        for point in campaign.all_points():
+            if point.production == production_id:
+                return point.procedure
     return ""
 
 

@@ -17,7 +17,7 @@ from osa_luigi.errors import NightError
 from osa_luigi.products.decisions import about
 from osa_luigi.steps.plan import NightPlan
 from osa_luigi.tasks.outlook import REFUSED, TO_MAKE, Kind, Outlook, outlooks
-from osa_luigi.tasks.session import left_out, newer_calibration
+from osa_luigi.tasks.session import left_out, newer_calibration, not_selected
 
 SHOWN = 10
 """Differences that the summary shows; --all shows every step's."""
@@ -117,6 +117,7 @@ def _data(plan: NightPlan, items: Sequence[Outlook], *, every: bool) -> dict[str
         "unlisted_runs": list(plan.night.unlisted_runs),
         "left_out": list(plan.decided),
         "erroneous_runs": [run.run_id for run in plan.night.erroneous],
+        "unselected_runs": dict(plan.night.unselected),
         "to_make": sum(item.kind in TO_MAKE for item in items),
         "steps": summary(items),
         "conflicts": [item.as_json() for item in items if item.kind in REFUSED],
@@ -135,6 +136,8 @@ def _print(plan: NightPlan, items: Sequence[Outlook], *, every: bool) -> None:
         click.echo(f"Raw files of runs that the run summary lacks: {runs}. Make the run summary again to include them.")
     if plan.night.erroneous:
         click.echo(f"Mind: {left_out(plan.night)}.")
+    if plan.night.unselected:
+        click.echo(f"By the procedure's `select` {not_selected(plan.night)}.")
     print_table(_every(items) if every else _summary_table(items))
     for line in (*_conclusion(items), *_choices(items, every=every)):
         click.echo(line)

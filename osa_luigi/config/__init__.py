@@ -11,10 +11,12 @@ Every mistake in every file is reported in one ConfigurationError. docs/configur
 """
 
 from osa_luigi.config.analysis import Analysis
+from osa_luigi.config.campaign import CAMPAIGN_TYPE, Campaign, Point
 from osa_luigi.config.frozen import FrozenMapping, freeze, thaw
 from osa_luigi.config.load import (
     load,
     load_analysis,
+    load_campaign,
     load_main,
     load_of_type,
     load_procedure,
@@ -62,9 +64,11 @@ from osa_luigi.config.schema import STEPS
 from osa_luigi.config.workflows import Workflow
 
 __all__ = [
+    "CAMPAIGN_TYPE",
     "STEPS",
     "Analysis",
     "Calibration",
+    "Campaign",
     "CatB",
     "ChargeCalibration",
     "Configuration",
@@ -84,6 +88,7 @@ __all__ = [
     "Merge",
     "Morning",
     "Paths",
+    "Point",
     "Procedure",
     "Provided",
     "Publication",
@@ -103,6 +108,7 @@ __all__ = [
     "freeze",
     "load",
     "load_analysis",
+    "load_campaign",
     "load_main",
     "load_of_type",
     "load_procedure",

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from osa_luigi.config.campaign import parse_point
 from osa_luigi.config.frozen import FrozenMapping, freeze, thaw
-from osa_luigi.config.kinds import SCHEMAS, with_article
+from osa_luigi.config.kinds import RECONSTRUCTION, SCHEMAS, with_article
 from osa_luigi.config.library import Surroundings
-from osa_luigi.config.load import build_of, open_library
+from osa_luigi.config.load import build_of, load, open_library
 from osa_luigi.config.model import Configuration, Procedure
 from osa_luigi.config.problems import Position, Problems, suggestion
 from osa_luigi.config.render import ABSENT, brief, changes, expanded, scientific, yaml_lines
@@ -78,6 +79,8 @@ def resolved(path: Path, name: str | None = None) -> Resolved:
     ConfigurationError
         There is no such procedure, or something is wrong with it, or with the main file.
     """
+    if name and parse_point(name):
+        return _point(load(path, name, check_files=False))
     problems = Problems()
     around, chosen = _chosen(path, name, problems)
     built = build_of(around, chosen, problems)
@@ -90,6 +93,12 @@ def resolved(path: Path, name: str | None = None) -> Resolved:
         origins=chosen.document.origins(),
         configuration=Configuration(around.config, built) if isinstance(built, Procedure) else None,
     )
+
+
+def _point(configuration: Configuration) -> Resolved:
+    """A point of a campaign's grid, as the reconstruction that it stands for."""
+    one = configuration.procedure
+    return Resolved(one.name, RECONSTRUCTION, one.path, one.settings, one.origins, configuration)
 
 
 def _chosen(path: Path, name: str | None, problems: Problems) -> tuple[Surroundings, Checked]:

@@ -15,6 +15,7 @@ from osa_luigi.config.lstchain_config import lstchain_version, resolve
 from osa_luigi.config.model_choice import ModelChoice, built
 from osa_luigi.config.paths import PathError, located
 from osa_luigi.config.problems import Key
+from osa_luigi.config.selection_checks import build_select
 from osa_luigi.config.validate import Checked
 
 
@@ -126,6 +127,7 @@ def build_procedure(checked: Checked, base: Path) -> m.Procedure:
         name=values["name"],
         type=values["type"],
         production_id=_production_id(checked),
+        select=build_select(checked),
         gain_selection=m.GainSelection(**values["gain_selection"]),
         calibration=_calibration(checked, values["calibration"]),
         r0_to_dl1=m.R0ToDl1(**_resolved(checked, "r0_to_dl1", over_standard=True)),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from osa_luigi.config.rules import OPERATIONAL, Schema, leaf
 
-TYPES = {"reconstruction": "raw data to DL2", "analysis": "a user's class over products of others"}
+TYPES = {
+    "reconstruction": "raw data to DL2",
+    "campaign": "reconstructions of many nights",
+    "analysis": "a user's class over products of others",
+}
 """Type → what such a procedure says, in a few words. A type that stands here has a schema in `kinds.SCHEMAS`."""
 
-LATER = [name for name in ("campaign", "analysis") if name not in TYPES]
 INSTEAD = {
     "daq": "the telescope takes the data, a `reconstruction` processes them",
     "workflow": "write it under `workflows:`",
@@ -32,9 +35,7 @@ def head(own: str) -> Schema:
             regex=NAME,
             hint=NAME_HINT,
         ),
-        "type": leaf(
-            OPERATIONAL, "string", own, f"{choices}.", allowed=list(TYPES), later=LATER, instead=INSTEAD, **more
-        ),
+        "type": leaf(OPERATIONAL, "string", own, f"{choices}.", allowed=list(TYPES), instead=INSTEAD, **more),
         "extends": leaf(
             OPERATIONAL,
             "string",

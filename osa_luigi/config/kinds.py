@@ -7,16 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from osa_luigi.config.analysis import ANALYSIS
+from osa_luigi.config.campaign import CAMPAIGN, CAMPAIGN_TYPE
 from osa_luigi.config.rules import Schema
 from osa_luigi.config.schema import PROCEDURE
 
 RECONSTRUCTION = "reconstruction"
 ANALYSIS_TYPE = "analysis"
 
-SCHEMAS: Mapping[str, Schema] = {RECONSTRUCTION: PROCEDURE, ANALYSIS_TYPE: ANALYSIS}
+SCHEMAS: Mapping[str, Schema] = {RECONSTRUCTION: PROCEDURE, CAMPAIGN_TYPE: CAMPAIGN, ANALYSIS_TYPE: ANALYSIS}
 
 COMMANDS: Mapping[str, str] = {
     RECONSTRUCTION: "luigi --module osa_luigi NightTask --date DATE --procedure {name}",
+    CAMPAIGN_TYPE: "osa campaign start {name}",
     ANALYSIS_TYPE: "luigi --module osa_luigi AnalysisTask --name {name} --date DATE",
 }
 """What a person types to run a procedure."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from osa_luigi.config import checks, slurm_checks
 from osa_luigi.config.analysis import Analysis
 from osa_luigi.config.analysis_building import build_analysis, check_provided
 from osa_luigi.config.build import build_main, build_procedure, build_site
+from osa_luigi.config.campaign import CAMPAIGN_TYPE, Campaign, parse_point
+from osa_luigi.config.campaign_building import build_campaign, check_point, on_cluster
 from osa_luigi.config.kinds import ANALYSIS_TYPE, RECONSTRUCTION
 from osa_luigi.config.library import Surroundings, choose, names, procedure_files, read_all, read_library
 from osa_luigi.config.model import Configuration, MainConfig, Procedure, used_steps
@@ -38,11 +40,14 @@ def load(
     """
     problems = Problems()
     main = _read_main(Path(path), problems, check_files, to_write)
-    loaded = _read_procedure(main, RECONSTRUCTION, procedure, problems, check_files) if main else None
+    if main and (point := parse_point(procedure or "")):
+        loaded = _read_point(main, *point, problems, check_files)
+    else:
+        made = _read_procedure(main, RECONSTRUCTION, procedure, problems, check_files) if main else None
+        loaded = Configuration(main.config, made) if main and made else None
     problems.raise_if_any()
-    assert main is not None
-    assert isinstance(loaded, Procedure)
-    return Configuration(main.config, loaded)
+    assert loaded is not None
+    return loaded
 
 
 def load_main(path: Path | str, *, check_files: bool = True) -> MainConfig:
@@ -101,6 +106,22 @@ def load_analysis(main: MainConfig, name: str | None = None, *, check_files: boo
     """
     analysis: Analysis = load_of_type(main, ANALYSIS_TYPE, name, check_files=check_files)
     return analysis
+
+
+def load_campaign(main: MainConfig, name: str | None = None, *, each_value: bool = True) -> Campaign:
+    """A campaign of a site's library (the only one unless named); with `each_value` all values of its grid are tried.
+
+    Raises
+    ------
+    ConfigurationError
+        As `load`.
+    """
+    problems = Problems()
+    read = _read_main(main.path, problems, check_files=False, to_write=False)
+    found = _read_campaign(read, name, problems, each_value=each_value) if read else None
+    problems.raise_if_any()
+    assert found is not None
+    return found[2]
 
 
 def procedure_names(main: MainConfig, kind: str = RECONSTRUCTION) -> tuple[str, ...]:
@@ -215,6 +236,39 @@ def _read_procedure(main: _Main, kind: str, name: str | None, problems: Problems
     return _build(main, chosen, library, problems, check_files) if chosen else None
 
 
+def _read_campaign(
+    main: _Main, name: str | None, problems: Problems, *, check_files: bool = False, each_value: bool = False
+) -> tuple[Surroundings, Checked, Campaign] | None:
+    around = Problems()
+    library = read_library(main.checked, around)
+    chosen = _choose(main, library, CAMPAIGN_TYPE, around, name, problems)
+    if chosen is None:
+        return None
+    beside = Surroundings(main.checked, main.config, library, check_files)
+    campaign = build_campaign(beside, chosen, each_value=each_value)
+    problems.absorb(chosen.problems)
+    return beside, chosen, campaign
+
+
+def _read_point(
+    main: _Main, campaign_name: str, index: int, problems: Problems, check_files: bool
+) -> Configuration | None:
+    """A point of a campaign's grid, as the reconstruction that it stands for."""
+    found = _read_campaign(main, campaign_name, problems, check_files=check_files)
+    if found is None:
+        return None
+    around, chosen, campaign = found
+    changed = None if chosen.bad else check_point(around, chosen, campaign, index)
+    problems.absorb(chosen.problems)
+    if changed is None:
+        return None
+    procedure = _reconstruction(around, changed)
+    problems.absorb(changed.problems)
+    point = campaign.point(index)
+    procedure = replace(procedure, name=point.procedure, production_id=point.production)
+    return Configuration(on_cluster(main.config, campaign), procedure)
+
+
 def _choose(
     main: _Main, library: list[Checked], kind: str, around: Problems, name: str | None, problems: Problems
 ) -> Checked | None:
@@ -250,5 +304,6 @@ def _reconstruction(around: Surroundings, chosen: Checked) -> Procedure:
 _BUILDERS: Mapping[str, Callable[[Surroundings, Checked], Any]] = {
     RECONSTRUCTION: _reconstruction,
     ANALYSIS_TYPE: build_analysis,
+    CAMPAIGN_TYPE: build_campaign,
 }
 """Type → what makes the frozen object of a checked procedure, and notes what a schema cannot see."""

@@ -18,6 +18,7 @@ from osa_luigi.config.executors import SlurmGrowth as SlurmGrowth
 from osa_luigi.config.executors import SlurmPlace as SlurmPlace
 from osa_luigi.config.frozen import FrozenMapping
 from osa_luigi.config.model_choice import ModelChoice
+from osa_luigi.config.selection import Select
 
 Origins = Mapping[str, str]
 
@@ -309,6 +310,7 @@ class Procedure:
     name: str
     type: str
     production_id: str
+    select: Select
     gain_selection: GainSelection
     calibration: Calibration
     r0_to_dl1: R0ToDl1

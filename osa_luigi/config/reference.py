@@ -82,8 +82,7 @@ def doc_text(rule: Schema) -> str:
     """What a setting is for, and what a path is relative to."""
     meta = rule["meta"]
     path = f" Path, relative to {meta['path']}." if "path" in meta else ""
-    later = f" Not yet: {', '.join(meta['later'])}." if meta.get("later") else ""
-    return f"{meta['doc']}{path}{later}"
+    return f"{meta['doc']}{path}"
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """The words in which the schemas are written: cerberus rules, plus what cerberus does not know (`meta`).
 
 `meta` holds, for a leaf: ``kind`` ("scientific": changes what is in a product, so it enters the step keys;
-"operational": may change at any time), ``doc`` (one sentence), ``unit``, ``later`` (values that are planned but not
-there yet), ``instead`` (values of other systems → what to write), ``hint`` (what a pattern asks for) and ``path`` (expand ``${NAME}``,
-take relative to a folder). For a section: ``doc`` and ``optional`` (null means none).
+"operational": may change at any time), ``doc`` (one sentence), ``unit``, ``instead`` (values of other systems →
+what to write), ``hint`` (what a pattern asks for) and ``path`` (expand ``${NAME}``, take relative to a folder). For a section: ``doc`` and ``optional`` (null means none).
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ Report = Callable[[str, str], None]
 
 
 def leaf(kind: Kind, cerberus_type: str | tuple[str, ...], default: Any, doc: str, **more: Any) -> Schema:
-    """One setting; `unit`, `later` and `path` go into the meta data, all else to cerberus."""
-    meta = {name: more.pop(name) for name in ("unit", "later", "path", "hint", "instead") if name in more}
+    """One setting; `unit`, `path` and the like go into the meta data, all else to cerberus."""
+    meta = {name: more.pop(name) for name in ("unit", "path", "hint", "instead") if name in more}
     rule: Schema = {"type": cerberus_type, "default": default, **more}
     if cerberus_type in ("float", "number"):
         rule["check_with"] = _finite

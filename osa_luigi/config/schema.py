@@ -10,6 +10,7 @@ from osa_luigi.config.head import NAME, NAME_HINT, head
 from osa_luigi.config.model_choice import MODEL_CHOICE
 from osa_luigi.config.publication import PUBLICATION
 from osa_luigi.config.rules import OPERATIONAL, SCIENTIFIC, Schema, free, leaf, names, section
+from osa_luigi.config.selection import select_section
 from osa_luigi.config.sharing import SHARING
 from osa_luigi.config.slurm import slurm_section
 
@@ -407,6 +408,7 @@ PROCEDURE: Schema = {
         regex=r"(?!\.)([A-Za-z0-9._+-]|\{lstchain\}){1,64}",
         hint="letters, digits and . _ + - only, no dot first, 64 at most",
     ),
+    "select": select_section("Which DATA runs of a night are processed; all, unless something is said here."),
     "gain_selection": section(
         "Raw to gain-selected raw data, before all else.",
         {

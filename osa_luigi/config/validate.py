@@ -207,8 +207,6 @@ def _nullable(error: ValidationError, rule: Schema) -> str:
 
 
 def _allowed(error: ValidationError, rule: Schema) -> str:
-    if error.value in rule["meta"].get("later", ()):
-        return f"{shown(error.value)} is not available yet (use {' or '.join(error.constraint)})"
     if instead := rule["meta"].get("instead", {}).get(str(error.value)):
         return f"there is no {shown(error.value)} here: {instead}"
     choices = {str(choice).lower(): choice for choice in error.constraint}

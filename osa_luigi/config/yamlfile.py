@@ -139,8 +139,11 @@ def load_yaml(path: Path) -> Document:
 def read_yaml(path: Path, problems: Problems) -> Document | None:
     """As `load_yaml`, but what is wrong goes into `problems`; None if nothing could be read."""
     text = read_text(path, problems)
-    if text is None:
-        return None
+    return None if text is None else parse_yaml(path, text, problems)
+
+
+def parse_yaml(path: Path, text: str, problems: Problems) -> Document | None:
+    """As `read_yaml`, of a text that was read already, from this file."""
     document, found = _parsed(path, text)
     problems.absorb(found)
     return document

@@ -49,6 +49,7 @@ from osa_luigi.night.names import (
 )
 from osa_luigi.night.observe import NightPaths, observe
 from osa_luigi.night.raw import RawScan, scan_raw
+from osa_luigi.night.selection import Selection, select
 from osa_luigi.night.sequences import Sequence, sequences
 from osa_luigi.night.summary import SummaryRow, read_run_summary
 from osa_luigi.night.truncation import check_raw_file, leave_out_damaged
@@ -74,6 +75,7 @@ __all__ = [
     "RawScan",
     "Run",
     "RunType",
+    "Selection",
     "Sequence",
     "Source",
     "Subrun",
@@ -101,6 +103,7 @@ __all__ = [
     "read_run_summary",
     "run_label",
     "scan_raw",
+    "select",
     "sequences",
     "time_calibration_name",
     "unit_label",

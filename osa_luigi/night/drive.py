@@ -136,6 +136,19 @@ def pointing_times(path: Path) -> tuple[float, ...]:
     return tuple(sorted(stamp for stamp, _ in _stamped(path)))
 
 
+def zenith_angles(path: Path) -> tuple[tuple[float, float], ...]:
+    """Unix seconds (UTC) and zenith angle (degrees) of each line of a log of positions, sorted.
+
+    Raises
+    ------
+    NightError
+        It cannot be read.
+    """
+    found = ((stamp, line.split()) for stamp, line in _stamped(path))
+    angles = ((stamp, _angle(words)) for stamp, words in found)
+    return tuple(sorted((stamp, angle) for stamp, angle in angles if angle is not None))
+
+
 def unix_seconds(run_start: int) -> int | None:
     """A ``run_start`` of the run summary (nanoseconds, TAI) in unix seconds (UTC), None if not known."""
     return run_start // 10**9 - TAI_MINUS_UTC if run_start > 0 else None
@@ -151,6 +164,15 @@ def _stamped(path: Path) -> list[tuple[float, bytes]]:
         ) from error
     lines = content[: content.rfind(b"\n") + 1].splitlines()
     return [(stamp, line) for line in lines if (stamp := _stamp(line)) is not None]
+
+
+def _angle(words: list[bytes]) -> float | None:
+    """The third column, if there is such an angle."""
+    try:
+        angle = float(words[2])
+    except (ValueError, IndexError):
+        return None
+    return angle if 0 <= angle <= 180 else None
 
 
 def _stamp(line: bytes) -> float | None:

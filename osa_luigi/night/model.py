@@ -257,6 +257,8 @@ class Night:
     """Runs with raw files that the run summary lacks."""
     ignored_files: int = 0
     """Files in the raw folders whose names are not those of raw files."""
+    unselected: Mapping[int, str] = field(default_factory=dict, hash=False)
+    """DATA runs that were not asked for, and why (see selection.py)."""
 
     @cached_property
     def _by_id(self) -> Mapping[int, Run]:

@@ -3,10 +3,12 @@
 from osa_luigi.batch.command import register
 from osa_luigi.batch.grammar import forget_grammar
 from osa_luigi.tasks.analysis import AnalysisCloseTask, AnalysisPartTask, AnalysisTask
+from osa_luigi.tasks.campaign_task import CampaignTask
 from osa_luigi.tasks.night import CloseTask, LongtermTask, NightTask
 from osa_luigi.tasks.part import CalibrationTask, RunSummaryTask
 from osa_luigi.tasks.run import DatacheckTask, Dl2Task, MergeTask, PlotsTask, ReconstructionTask, RunCalibrationTask
 from osa_luigi.tasks.settings import prefer_environment
+from osa_luigi.tasks.workflow import WorkflowTask
 
 register()
 forget_grammar()
@@ -17,6 +19,7 @@ __all__ = [
     "AnalysisPartTask",
     "AnalysisTask",
     "CalibrationTask",
+    "CampaignTask",
     "CloseTask",
     "DatacheckTask",
     "Dl2Task",
@@ -27,4 +30,5 @@ __all__ = [
     "ReconstructionTask",
     "RunCalibrationTask",
     "RunSummaryTask",
+    "WorkflowTask",
 ]

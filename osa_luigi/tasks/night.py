@@ -13,10 +13,11 @@ What a task does stands in the plan; a task only says which part of it, and what
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import luigi
 
@@ -25,6 +26,7 @@ from osa_luigi.batch.lease import take_lease
 from osa_luigi.config import Configuration
 from osa_luigi.errors import ConfigurationError, NightError, OsaError
 from osa_luigi.night import compact, scan_raw
+from osa_luigi.steps.close import MARKER
 from osa_luigi.steps.plan import Group
 from osa_luigi.tasks.part import CalibrationTask, NightPart, RunSummaryTask
 from osa_luigi.tasks.run import (
@@ -137,6 +139,26 @@ class NightTask(luigi.Task):  # type: ignore[misc]
             logger.warning("night %s is closed, but %s", compact(self.date), "; ".join(passed))
         return finished
 
+    @classmethod
+    def bulk_complete(cls, parameter_tuples: Iterable[Any]) -> list[Any]:
+        """Those of many nights that are finished: for luigi's range tools, which ask about all of them at once.
+
+        A night without its marker is not, and is not planned to find out. Of those that have it one is looked at after the other, and
+        forgotten: memory does not grow with their number.
+        """
+        # `cls` may be a functools.partial of the class: luigi's range tools bind the parameters that all nights share.
+        return [one for one in parameter_tuples if _task_of(cls, one).is_finished()]
+
+    def is_finished(self) -> bool:
+        """As `complete`, of many nights one after the other."""
+        try:
+            production = production_folder(self._configuration, self.date)
+        except OsaError:
+            return False
+        finished = (production.root / MARKER).exists() and self.complete()
+        forget_session(self.date, production.id)
+        return finished
+
     def close_task(self) -> CloseTask:
         """The last task of the night."""
         production = production_folder(self._configuration, self.date).id
@@ -171,3 +193,10 @@ class NightTask(luigi.Task):  # type: ignore[misc]
             close.session.require_progress()
         yield close
         forget_session(close.date, close.production)  # luigi comes to this line once the night is closed
+
+
+def _task_of(cls: Callable[..., NightTask], parameters: Any) -> NightTask:
+    """The task of what luigi's tools know of it: all its parameters, or the date alone."""
+    if isinstance(parameters, Mapping):
+        return cls(**parameters)
+    return cls(*parameters) if isinstance(parameters, list | tuple) else cls(parameters)

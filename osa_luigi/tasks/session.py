@@ -17,7 +17,17 @@ from pathlib import Path
 from osa_luigi.batch.lease import take_lease
 from osa_luigi.config import Configuration, load
 from osa_luigi.errors import ConfigurationError, ExecutorError, KeyConflictError, NightError, ProductError
-from osa_luigi.night import CalibrationSource, DataLevel, Night, NightPaths, Run, compact, observe
+from osa_luigi.night import (
+    CalibrationSource,
+    DataLevel,
+    Night,
+    NightPaths,
+    Run,
+    Selection,
+    compact,
+    observe,
+    select,
+)
 from osa_luigi.products.commit import finish_move
 from osa_luigi.products.decisions import Decided, decisions
 from osa_luigi.products.decisions import standing as standing_decisions
@@ -221,6 +231,8 @@ def _beginning(plan: NightPlan, generation: int, swept: int, linked: int) -> str
     if plan.decided:
         parts.append(f"left out by decisions: {', '.join(plan.decided)}")
     parts.extend(passed_over(plan.night))
+    if plan.night.unselected:
+        parts.append(not_selected(plan.night))
     if swept:
         parts.append(f"{swept} scratch folders of killed attempts removed")
     if linked:
@@ -249,6 +261,13 @@ def came_late(night: Night) -> list[str]:
         f"raw files that came after the run summary was made: {', '.join(late[:SHOWN])}{more} (their subruns are processed with the "
         "others; run the night again to add them)"
     ]
+
+
+def not_selected(night: Night) -> str:
+    """For people: there are DATA runs that the procedure does not ask for."""
+    runs = ", ".join(f"{run} ({why})" for run, why in list(night.unselected.items())[:SHOWN])
+    more = f" and {len(night.unselected) - SHOWN} more" if len(night.unselected) > SHOWN else ""
+    return f"not selected: {runs}{more}"
 
 
 def left_out(night: Night) -> str:
@@ -356,7 +375,7 @@ def open_session(
     """Validate, observe, plan; nothing is run, nothing written. Without `to_write` nobody asks whether anything could be."""
     configuration = with_provided(configure(config, production, procedure, to_write=to_write), day)
     observed = cache(partial(observe, night_paths(configuration)))
-    night = observed(day)
+    night = selected(observed(day), configuration)
     root = production_folder(configuration, day)
     books = cache(ReceiptBook)
     decided = standing_decisions(decisions(root))
@@ -394,6 +413,24 @@ def night_paths(configuration: Configuration) -> NightPaths:
         time_calibration=paths.time_calibration,
         systematics=paths.systematics,
         pedestal_ids=paths.pedestal_ids,
+    )
+
+
+def selected(night: Night, configuration: Configuration) -> Night:
+    """The night with those runs that the procedure is for."""
+    asked = configuration.procedure.select
+    if asked.takes_all:
+        return night
+    limits = (asked.zenith.min, asked.zenith.max)
+    return select(
+        night,
+        Selection(
+            numbers=asked.runs.get(night.date.isoformat()),
+            sources=asked.sources,
+            types=asked.types,
+            zenith=limits,
+            take_unknown=asked.zenith.unknown == "take",
+        ),
     )
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from osa_luigi.batch.slurm.client import SlurmClient
 from tests.cluster import Cluster
+from tests.drills import campaign as campaigns
 from tests.drills.slurm import engines
-from tests.drills.slurm.night import Night, Outcome
+from tests.drills.slurm.night import Night, Outcome, a_cluster
 from tests.drills.slurm.submissions import Submissions
 
 
@@ -49,3 +50,16 @@ def _submit(cluster: Cluster, submissions: Submissions, name: str, indices: str)
     said = cluster.ask(*command, f"--job-name={name}", f"--array={indices}", "--output=/dev/null", "--wrap=true")
     assert [one.name for one in submissions.logged()].count(name) == 1
     return int(said)
+
+
+@pytest.mark.usefixtures("slurm_is_there")
+def test_a_campaign_that_is_killed_or_stopped(tmp_path: Path) -> None:
+    result, memory = campaigns.Result(2, 10, 1), campaigns.Memory()
+    with a_cluster() as cluster:
+        drilled = campaigns.Campaign(cluster, tmp_path, 2, 10, 0.0)
+        campaigns.drill(drilled, 1, random.Random(1), result, memory)
+    memory.close()
+    assert result.good, result
+    assert sum(result.killed.values()) == 1
+    assert result.starts > 1 or "engine killed" in result.killed
+    assert memory.summary()["campaign_max_mb"] > 0

@@ -7,30 +7,21 @@ lost by that, and what SLURM has goes on.
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import partial
 from pathlib import Path
-from typing import IO
 
-from osa_luigi.errors import ExecutorError, OsaError
+from osa_luigi.errors import OsaError
 from osa_luigi.night.dates import compact
 from osa_luigi.process import host
-from osa_luigi.runner.lifeline import die_with
 from osa_luigi.tasks.morning.look import Asked, Night, State, judged, now_utc
 from osa_luigi.tasks.overview import overview
+from osa_luigi.tasks.processes import Command, Processes
 from osa_luigi.tasks.session import open_session
 
 ALREADY_RUNNING = 10
-POLL_S = 0.2
-STOPPING_S = 60.0
-"""A night that was asked to stop is killed after so long."""
-
 TAIL_BYTES = 100_000
 
 
@@ -56,14 +47,6 @@ class Run:
     minutes: float
 
 
-@dataclass(slots=True)
-class _Engine:
-    night: Night
-    log: Path
-    process: subprocess.Popen[bytes]
-    began: datetime
-
-
 class Engines:
     """Starts nights, and looks after them.
 
@@ -85,10 +68,11 @@ class Engines:
         options: Iterable[str] = (),
         told: Callable[[Night, Path], None] = lambda night, log: None,
     ) -> None:
-        self._asked, self._logs, self._parallel = asked, logs, parallel
-        self._options, self._told = tuple(options), told
-        self._running: list[_Engine] = []
-        self._stopping = False
+        self._asked, self._logs, self._options, self._told = asked, logs, tuple(options), told
+        self._processes = Processes(parallel, self._command, self._started, self._ended)
+        self._began: dict[Night, datetime] = {}
+        self._runs: list[Run] = []
+        self._tell: Callable[[Run], None] = lambda run: None
 
     def run(self, nights: Iterable[Night], ended: Callable[[Run], None] = lambda run: None) -> list[Run]:
         """Run nights to their end, or until `stop` is called.
@@ -98,73 +82,61 @@ class Engines:
         ExecutorError
             A log cannot be written; what runs is stopped.
         """
-        waiting, runs = list(nights), list[Run]()
-        try:
-            while self._running or (waiting and not self._stopping):
-                while waiting and len(self._running) < self._parallel and not self._stopping:
-                    self._start(waiting.pop(0))
-                time.sleep(POLL_S)
-                for engine in [one for one in self._running if one.process.poll() is not None]:
-                    self._running.remove(engine)
-                    runs.append(self._ended(engine))
-                    ended(runs[-1])
-        except BaseException:
-            self._stop_all()
-            raise
-        return runs
+        self._tell = ended
+        self._processes.run([night] for night in nights)
+        return self._runs
 
     def stop(self, *_: object) -> None:
         """Start no more, and end what runs as Ctrl-C would; a handler of signals."""
-        self._stopping = True
-        for engine in self._running:
-            engine.process.send_signal(signal.SIGINT)
+        self._processes.stop()
 
     @property
     def stopped(self) -> bool:
         """Whether somebody asked for the end."""
-        return self._stopping
+        return self._processes.stopped
 
-    def _stop_all(self) -> None:
-        self.stop()
-        until = time.monotonic() + STOPPING_S
-        for engine in self._running:
-            try:
-                engine.process.wait(max(until - time.monotonic(), 0))
-            except subprocess.TimeoutExpired:
-                engine.process.kill()
-                engine.process.wait()
+    def _command(self, night: Night) -> Command:
+        self._began[night] = now_utc()
+        return night_command(self._asked, night, self._logs, self._began[night], self._options)
 
-    def _start(self, night: Night) -> None:
-        began = now_utc()
-        log = log_file(self._logs, night, began)
-        with _opened(log) as file:
-            process = subprocess.Popen(
-                command(self._asked, night.date, self._options),
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "OSA_CONFIG": str(self._asked.config.absolute())},
-                start_new_session=True,  # a terminal's Ctrl-C is for us, and we hand it on once
-                preexec_fn=partial(die_with, os.getpid()),
-            )
-        self._running.append(_Engine(night, log, process, began))
-        self._told(night, log)
+    def _started(self, night: Night, started: Command) -> None:
+        self._told(night, started.log)
 
-    def _ended(self, engine: _Engine) -> Run:
-        code = engine.process.returncode
-        minutes = (now_utc() - engine.began).total_seconds() / 60
-        return Run(self._outcome(engine, code), engine.log, code, round(minutes, 1))
+    def _ended(self, night: Night, command: Command, code: int) -> None:
+        began = self._began[night]
+        minutes = (now_utc() - began).total_seconds() / 60
+        state = outcome(self._asked, night, Ended(command.log, code, began, self.stopped))
+        self._runs.append(Run(state, command.log, code, round(minutes, 1)))
+        self._tell(self._runs[-1])
 
-    def _outcome(self, engine: _Engine, code: int) -> Night:
-        if code == ALREADY_RUNNING:
-            return replace(engine.night, state=State.AT_WORK, why=_last_error(engine.log))
-        found = judged(self._asked, engine.night.date)
-        if found.state is not State.TO_DO:
-            return found
-        if self._stopping:
-            return replace(found, state=State.STOPPED, why=found.why)
-        why = _failures(self._asked, engine) or _last_error(engine.log) or f"luigi ended with {code}"
-        return replace(found, state=State.INCOMPLETE, why=why)
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An engine that has ended; `stopped` if it was asked to."""
+
+    log: Path
+    code: int
+    began: datetime
+    stopped: bool
+
+
+def outcome(asked: Asked, night: Night, ended: Ended) -> Night:
+    """How a night stands once its engine has ended, and why."""
+    if ended.code == ALREADY_RUNNING:
+        return replace(night, state=State.AT_WORK, why=_last_error(ended.log))
+    found = judged(asked, night.date)
+    if found.state is not State.TO_DO:
+        return found
+    if ended.stopped:
+        return replace(found, state=State.STOPPED, why=found.why)
+    why = _failures(asked, night, ended.began) or _last_error(ended.log) or f"luigi ended with {ended.code}"
+    return replace(found, state=State.INCOMPLETE, why=why)
+
+
+def night_command(asked: Asked, night: Night, logs: Path, began: datetime, options: Iterable[str] = ()) -> Command:
+    """Luigi's own command for a night, with its log."""
+    environment = {"OSA_CONFIG": str(asked.config.absolute())}
+    return Command(command(asked, night.date, options), log_file(logs, night, began), environment)
 
 
 def command(asked: Asked, day: date, options: Iterable[str] = ()) -> list[str]:
@@ -181,22 +153,11 @@ def log_file(logs: Path, night: Night, began: datetime) -> Path:
     return logs / compact(night.date) / name
 
 
-def _opened(log: Path) -> IO[bytes]:
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        return log.open("ab")
-    except OSError as error:
-        raise ExecutorError(
-            f"{log}: cannot be written ({error.strerror}): make site.paths.logs a folder that all operators may write to "
-            "(docs/how-to/every-morning.md)."
-        ) from error
-
-
-def _failures(asked: Asked, engine: _Engine) -> str:
+def _failures(asked: Asked, night: Night, began: datetime) -> str:
     """What failed since the engine was started, by the exit records."""
     try:
-        session = open_session(asked.config, engine.night.date, asked.production, asked.procedure, to_write=False)
-        failures = [one for one in overview(session).failures if datetime.fromisoformat(one.ended) >= engine.began]
+        session = open_session(asked.config, night.date, asked.production, asked.procedure, to_write=False)
+        failures = [one for one in overview(session).failures if datetime.fromisoformat(one.ended) >= began]
     except (OsaError, OSError) as error:
         return str(error)
     if not failures:

@@ -83,10 +83,11 @@ def look(asked: Asked, days: Iterable[date], now: datetime) -> list[Night]:
         It cannot be used.
     """
     configuration = asked.configuration()
-    return [_look(asked, configuration, day, now) for day in days]
+    return [hindered(configuration, day, now) or judged(asked, day) for day in days]
 
 
-def _look(asked: Asked, configuration: Configuration, day: date, now: datetime) -> Night:
+def hindered(configuration: Configuration, day: date, now: datetime) -> Night | None:
+    """Why a night is not to be started now, whatever its plan: no data, data still arriving, another engine; None if it may be."""
     production = production_folder(configuration, day)
     try:
         seen = arrival(_raw_folders(configuration), day)
@@ -98,7 +99,7 @@ def _look(asked: Asked, configuration: Configuration, day: date, now: datetime) 
         return Night(day, production.id, State.ARRIVING, why)
     if (holder := engine(production)) and holder.alive is not False:
         return Night(day, production.id, State.AT_WORK, who(production, holder))
-    return judged(asked, day)
+    return None
 
 
 def _raw_folders(configuration: Configuration) -> list[Path]:
