@@ -64,6 +64,10 @@ def start(config_file: Path | None, name: str, local_scheduler: bool, thorough: 
     Stopped (Ctrl-C, SIGTERM), it stops its nights; jobs that SLURM has go on. A night that fails stops no other.
 
     \b
+    Examples:
+        osa campaign start crab-cleaning
+
+    \b
     Exit codes: 0 all nights are closed (or have no data), 1 some are not, or it is paused, 3 the configuration is wrong,
     10 another process runs it (it is said which), 130 it was stopped.
     """
@@ -74,6 +78,10 @@ def start(config_file: Path | None, name: str, local_scheduler: bool, thorough: 
 @_running
 def resume(config_file: Path | None, name: str, local_scheduler: bool, thorough: bool, as_json: bool) -> None:
     """Take a pause back, and run what is not closed.
+
+    \b
+    Examples:
+        osa campaign resume crab-cleaning
 
     \b
     Exit codes: as of start.
@@ -91,6 +99,10 @@ def resume(config_file: Path | None, name: str, local_scheduler: bool, thorough:
 @options.as_json
 def pause(config_file: Path | None, name: str, reason: str, now: bool, as_json: bool) -> None:
     """Have no more nights started; those at work go on to their end. `osa campaign resume` takes it back.
+
+    \b
+    Examples:
+        osa campaign pause crab-cleaning --reason "the disk is full"
 
     \b
     Exit codes: 0 paused (also if it was before), 3 it cannot be.
@@ -124,6 +136,11 @@ def plan(config_file: Path | None, name: str, days: tuple[date, ...], as_json: b
     """What is to be made, linked and there already, for each night and production, and which settings are the reason.
 
     It starts nothing and writes nothing. The cost is that of earlier nights: the median of each step's receipts.
+
+    \b
+    Examples:
+        osa campaign plan crab-cleaning
+        osa campaign plan crab-cleaning --date 2024-11-15 --json | jq '.nights[] | {production, make, why}'
 
     \b
     Exit codes: 0 planned, 1 a night cannot be planned or would be refused, 3 the configuration is wrong.
@@ -162,6 +179,11 @@ def plan(config_file: Path | None, name: str, days: tuple[date, ...], as_json: b
 @options.as_json
 def status(config_file: Path | None, name: str, everything: bool, as_json: bool) -> None:
     """How far it has come, who runs it, and the nights that are not closed.
+
+    \b
+    Examples:
+        osa campaign status crab-cleaning
+        osa campaign status crab-cleaning --all --json | jq -r '.nights[] | select(.state == "incomplete").date'
 
     \b
     Exit codes: 0 all nights are closed (or have no data), 1 some are not, 3 the configuration is wrong.
@@ -213,6 +235,10 @@ def status(config_file: Path | None, name: str, everything: bool, as_json: bool)
 @options.as_json
 def report_(config_file: Path | None, name: str, as_json: bool) -> None:
     """How its nights ended, what is missing and why, CPU time and disk, for each point of the grid.
+
+    \b
+    Examples:
+        osa campaign report crab-cleaning
 
     \b
     Exit codes: 0 all nights are closed (or have no data), 1 some are not, 3 the configuration is wrong.

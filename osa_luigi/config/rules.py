@@ -2,7 +2,8 @@
 
 `meta` holds, for a leaf: ``kind`` ("scientific": changes what is in a product, so it enters the step keys;
 "operational": may change at any time), ``doc`` (one sentence), ``unit``, ``instead`` (values of other systems →
-what to write), ``hint`` (what a pattern asks for) and ``path`` (expand ``${NAME}``, take relative to a folder). For a section: ``doc`` and ``optional`` (null means none).
+what to write), ``hint`` (what a pattern asks for) and ``path`` (expand ``${NAME}``, take relative to a
+folder). For a section: ``doc`` and ``optional`` (null means none).
 """
 
 from __future__ import annotations

@@ -276,6 +276,8 @@ def test_json_is_json_for_every_command_that_has_it(site: Site) -> None:
         "ledger",
         "nights",
         "report",
+        "campaign",
+        "analysis",
     }
     assert {path.split()[1] for path in reading} == groups
     assert json.loads(site.osa("step", "list", "--json").stdout)
