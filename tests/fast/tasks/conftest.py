@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_nights import Borrowed, FakeSite, run_night
-from quick_pool import quick_pool
-
-from osa_luigi.batch.local import LocalExecutor
+from fake_nights import FakeSite
 
 
 @pytest.fixture
@@ -19,34 +15,3 @@ def fake_site(tmp_path: Path) -> FakeSite:
     site.write()
     site.night()
     return site
-
-
-@pytest.fixture(scope="session")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalExecutor]:
-    """The local executor's process."""
-    executor = quick_pool(tmp_path_factory.mktemp("cache"), 1_000_000)
-    yield executor
-    executor.close()
-
-
-@pytest.fixture
-def borrowed(pool: LocalExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The nights of a test run in the session's pool."""
-    monkeypatch.setattr("osa_luigi.tasks.part.executor", lambda configuration: Borrowed(pool))
-
-
-@pytest.fixture(scope="session")
-def _finished(pool: LocalExecutor, tmp_path_factory: pytest.TempPathFactory) -> FakeSite:
-    site = FakeSite(tmp_path_factory.mktemp("finished") / "site")
-    site.write()
-    site.night()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("osa_luigi.tasks.part.executor", lambda configuration: Borrowed(pool))
-        assert run_night(site).scheduling_succeeded
-    return site
-
-
-@pytest.fixture
-def finished(_finished: FakeSite, tmp_path: Path) -> FakeSite:
-    """A site of which the night is finished."""
-    return _finished.copy(tmp_path / "finished")
