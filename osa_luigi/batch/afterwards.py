@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from functools import partial
+from itertools import takewhile
 
 from osa_luigi.batch.job import Job
 from osa_luigi.runner.lifeline import die_with
@@ -31,11 +32,14 @@ def afterwards(job: Job) -> dict[str, str]:
     """
     if not job.afterwards:
         return {}
-    what = job.afterwards[0]
-    command = [sys.executable, "-m", "osa_luigi.cli", *job.afterwards]
+    given = dict(word.split("=", 1) for word in takewhile(_is_variable, job.afterwards))
+    words = job.afterwards[len(given) :]
+    what, advice = words[0], f"The night is closed all the same. Try `osa {' '.join(words)}`."
+    command = [sys.executable, "-m", "osa_luigi.cli", *words]
     try:
         done = subprocess.run(
             command,
+            env={**os.environ, **given},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -45,12 +49,12 @@ def afterwards(job: Job) -> dict[str, str]:
             check=False,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        return {what: f"failed: {error}. {_next(job)}"}
+        return {what: f"failed: {error}. {advice}"}
     if done.returncode in GOOD and not done.stderr:
         return {}
     said = done.stderr.strip().splitlines()
-    return {what: f"failed: {said[-1] if said else f'exit code {done.returncode}'} {_next(job)}"}
+    return {what: f"failed: {said[-1] if said else f'exit code {done.returncode}'} {advice}"}
 
 
-def _next(job: Job) -> str:
-    return f"The night is closed all the same. Try `osa {' '.join(job.afterwards)}`."
+def _is_variable(word: str) -> bool:
+    return not word.startswith("-") and "=" in word

@@ -39,7 +39,8 @@ class Job:
         For a job that may be the last of its run, or of the night: the list of what the night declares (``<step>.<unit>`` → step key).
         What is whole is archived then (archiving.py).
     afterwards
-        Words after ``osa`` of a command that is run once the job is done and archived; whatever comes of it holds nothing back.
+        Words after ``osa`` of a command that is run once the job is done and archived, as a shell has them: variables for it
+        (``NAME=value``) may go first. Whatever comes of it holds nothing back.
     """
 
     name: str

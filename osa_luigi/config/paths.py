@@ -38,6 +38,19 @@ def expand(text: str, environment: Mapping[str, str] | None = None) -> str:
     return _VARIABLE.sub(value, text)
 
 
+def variables(*settings: object) -> dict[str, str]:
+    """The variables that texts of these settings, nested or not, take from the environment: another process needs them to read the same."""
+    found: dict[str, str] = {}
+    for one in settings:
+        if isinstance(one, str):
+            found |= {name: os.environ[name] for name, _ in _VARIABLE.findall(one) if os.environ.get(name)}
+        elif isinstance(one, Mapping):
+            found |= variables(*one.values())
+        elif isinstance(one, list | tuple):
+            found |= variables(*one)
+    return found
+
+
 def located(text: str, folder: Path) -> Path:
     """The path a text means, relative to `folder`, tidied up (``a/../b`` is ``b``).
 

@@ -24,6 +24,7 @@ import luigi
 from osa_luigi.batch.job import Job
 from osa_luigi.batch.lease import take_lease
 from osa_luigi.config import Configuration
+from osa_luigi.config.paths import variables
 from osa_luigi.errors import ConfigurationError, NightError, OsaError
 from osa_luigi.night import compact, scan_raw
 from osa_luigi.steps.close import MARKER
@@ -109,12 +110,18 @@ class CloseTask(NightPart):
         return replace(super().job(stage, index), afterwards=self._report())
 
     def _report(self) -> tuple[str, ...]:
-        """The words after ``osa`` that make the night's report; none if the site wants none by itself."""
+        """The words after ``osa`` that make the night's report; none if the site wants none by itself.
+
+        A node of the cluster has not the environment of this process: what folders are named by goes along. The ledger's URL may hold
+        a password, and the report asks no ledger.
+        """
         main, procedure = self.session.configuration.main, self.session.configuration.procedure
         if not main.report.after_closing:
             return ()
         night = ("--date", self.date.isoformat(), "--production", self.production, "--procedure", procedure.name)
-        return ("report", "--config", str(main.path), *night)
+        settings = [value for name, value in main.settings.items() if name != "ledger"]
+        given = (f"{name}={value}" for name, value in sorted(variables(*settings, procedure.settings).items()))
+        return (*given, "report", "--config", str(main.path), *night)
 
     def complete(self) -> bool:
         """Whether the night was closed and all that it declared is still there: what was lost since is made again."""

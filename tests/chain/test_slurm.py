@@ -42,9 +42,7 @@ def cluster() -> Iterator[Cluster]:
 
 def test_the_night_is_made_as_arrays_on_slurm(night: Site, cluster: Cluster, tmp_path: Path) -> None:
     bare = copy_inputs(night, tmp_path / "bare")
-    site = Configured(bare, tmp_path / "config")(
-        ("type: local", SLURM), ("default_procedure: tiny", PUBLISHED), ("${OSA_BASE}", str(bare.base))
-    )
+    site = Configured(bare, tmp_path / "config")(("type: local", SLURM), ("default_procedure: tiny", PUBLISHED))
     environment = {"PYTHONPATH": str(ROOT), **{name: cluster.environment[name] for name in ("SLURM_CONF", "PATH")}}
     before = dict(os.environ)
     try:

@@ -14,6 +14,7 @@ from osa_luigi.ledger.report.page import PAGE, page
 from osa_luigi.ledger.report.text import text
 from osa_luigi.products.decisions import DecisionKind, decide
 from osa_luigi.tasks import session as sessions
+from osa_luigi.tasks.night import CloseTask
 from osa_luigi.tasks.report import night_report
 
 
@@ -120,6 +121,26 @@ def test_a_record_that_cannot_be_read_is_passed_over(finished: FakeSite) -> None
     assert before
     (production.attempts("Run02003") / "dl1ab.Run02003.0000.x.json").write_text("{")
     assert len(made(finished).attempts) == before
+
+
+def test_what_the_configuration_takes_from_the_environment_goes_along(
+    finished: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OSA_HERE", str(finished.data))
+    monkeypatch.setenv("OSA_SECRET", "of the database")
+    finished.set_main(
+        site={"base": "${OSA_HERE}", "paths": {"logs": "${OSA_LOGS:-logs}"}},
+        ledger={"url": "sqlite:///${OSA_SECRET}"},
+        report={"after_closing": True},
+    )
+    new_process(finished.config)
+    (job,) = CloseTask(date=DAY, production="fake").jobs()
+    assert [word for word in job.afterwards if "=" in word] == [f"OSA_HERE={finished.data}"]
+    page = finished.production().root / PAGE
+    assert not page.exists()
+    monkeypatch.delenv("OSA_HERE")
+    assert afterwards(job) == {}
+    assert page.exists()
 
 
 def test_what_follows_a_job_is_told_when_it_fails_and_holds_nothing_back(tmp_path: Path) -> None:
