@@ -123,14 +123,7 @@ def pause(config_file: Path | None, name: str, reason: str, now: bool, as_json: 
 @campaign.command()
 @options.config
 @named
-@click.option(
-    "--date",
-    "days",
-    metavar="DATE",
-    multiple=True,
-    callback=options.observation_dates,
-    help="Only this night; repeatable.",
-)
+@options.several_dates
 @options.as_json
 def plan(config_file: Path | None, name: str, days: tuple[date, ...], as_json: bool) -> None:
     """What is to be made, linked and there already, for each night and production, and which settings are the reason.

@@ -24,14 +24,7 @@ INTERRUPTED = 130
 @options.config
 @options.procedure
 @options.production
-@click.option(
-    "--date",
-    "days",
-    metavar="DATE",
-    multiple=True,
-    callback=options.observation_dates,
-    help="Only this observation date; may be repeated.",
-)
+@options.several_dates
 @click.option("--last", type=click.IntRange(0), help="So many days back. Default: morning.look_back_days.")
 @click.option("--parallel", type=click.IntRange(1), help="Nights at a time. Default: morning.parallel.")
 @click.option("--local-scheduler", is_flag=True, help="Without a luigid.")

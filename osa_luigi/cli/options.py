@@ -42,6 +42,14 @@ config = click.option(
     envvar="OSA_CONFIG",
     help="Main configuration. Default: the environment variable OSA_CONFIG, then luigi.cfg ([osa_luigi] config), then osa.yaml.",
 )
+several_dates = click.option(
+    "--date",
+    "days",
+    metavar="DATE",
+    multiple=True,
+    callback=observation_dates,
+    help="Only this observation date; may be repeated.",
+)
 procedure = click.option("--procedure", help="Procedure, by its name. Default: the main configuration's.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print data for a program to read.")
 day = click.option(
