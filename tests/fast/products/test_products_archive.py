@@ -291,6 +291,24 @@ def test_a_book_that_was_opened_before_finds_what_was_archived_since(books: Book
     assert book.receipt(f"step1.{UNIT}") == first
 
 
+def test_an_array_that_another_archives_while_it_is_listed_is_no_failure(books: Books) -> None:
+    array = books.production.state / "engine" / "arrays" / "osa.1.00001.merge"
+    (array / "records").mkdir(parents=True)
+    (array / "records" / "0.0.0.done.json").write_text("{}")
+    real = os.scandir
+
+    def another_first(path: Any) -> Any:
+        with mock.patch.object(os, "scandir", real):
+            archive_run(books.production, RUN, [array])
+        return real(path)
+
+    with mock.patch.object(os, "scandir", another_first):
+        archive_run(books.production, RUN, [array])
+    (held,) = archives(books.production, RUN)
+    assert "arrays/osa.1.00001.merge/records/0.0.0.done.json" in held
+    assert not array.exists()
+
+
 def test_an_archive_that_is_not_what_was_to_be_written_takes_nothing_away(books: Books) -> None:
     before = files(books.production)
     with (
