@@ -1,7 +1,6 @@
 """The tasks of the graph. Importing it registers them with luigi, and makes luigi's command use the worker of `osa_luigi.batch`."""
 
 from osa_luigi.batch.command import register
-from osa_luigi.batch.grammar import forget_grammar
 from osa_luigi.tasks.analysis import AnalysisCloseTask, AnalysisPartTask, AnalysisTask
 from osa_luigi.tasks.campaign_task import CampaignTask
 from osa_luigi.tasks.night import CloseTask, LongtermTask, NightTask
@@ -11,7 +10,6 @@ from osa_luigi.tasks.settings import prefer_environment
 from osa_luigi.tasks.workflow import WorkflowTask
 
 register()
-forget_grammar()
 prefer_environment()
 
 __all__ = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import signal
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -11,6 +12,7 @@ import luigi.rpc
 import pytest
 import tornado.httputil
 from daemon import Luigid
+from httptools import HttpParserError
 from hypothesis import given
 from hypothesis import strategies as st
 from luigi.rpc import RemoteScheduler, RPCError
@@ -42,13 +44,13 @@ def test_calls_share_a_connection_and_outlive_a_luigid_that_is_started_again(lui
     opened: list[object] = []
     for _ in range(3):
         scheduler.add_task(task_id="Night_1", worker="w", family="Night", params={"name": "über & = %"})
-        opened.append(fetcher._own.connection.sock)
+        opened.append(fetcher._own.connection)
     assert len(set(map(id, opened))) == 1
     assert luigid.tasks()["Night_1"]["params"] == {"name": "über & = %"}
     luigid.end(signal.SIGTERM)
     luigid.start()
     assert scheduler.count_pending(worker="w")["n_pending_tasks"] == 1
-    assert fetcher._own.connection.sock is not opened[0]
+    assert fetcher._own.connection is not opened[0]
     assert scheduler.ping(worker="w") == {"rpc_messages": []}
     scheduler.close()
     assert fetcher._own.connection is None
@@ -96,6 +98,42 @@ def test_an_answer_that_leads_elsewhere_is_not_taken_for_luigid_s() -> None:
         with pytest.raises(fetcher.raises, match="302 Found"):
             fetcher.fetch(f"http://{ADDRESS}:{server.server_port}/api/ping", {}, 10)
         thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "heard"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "{}"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n", "{}"),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", "{}"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", ConnectionResetError),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", ConnectionResetError),
+        (b"", ConnectionResetError),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", HttpParserError),
+        (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 3\r\n\r\noh.", OSError),
+    ],
+)
+def test_an_answer_counts_when_it_is_whole(answer: bytes, heard: str | type[Exception]) -> None:
+    """Also that of a proxy in front of luigid, in pieces or with an end by closing."""
+    with socket.create_server((ADDRESS, 0)) as server:
+        thread = threading.Thread(target=_answer, args=(server, answer))
+        thread.start()
+        address = f"http://{ADDRESS}:{server.getsockname()[1]}/api/ping"
+        if isinstance(heard, str):
+            assert KeepAliveFetcher().fetch(address, {"data": "{}"}, 10) == heard
+        else:
+            with pytest.raises(heard):
+                KeepAliveFetcher().fetch(address, {"data": "{}"}, 10)
+        thread.join()
+
+
+def _answer(server: socket.socket, answer: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        while not connection.recv(65536).endswith(b"{}"):
+            pass
+        for byte in answer:
+            connection.sendall(bytes([byte]))
 
 
 @pytest.mark.parametrize(

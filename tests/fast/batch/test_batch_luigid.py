@@ -35,7 +35,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> str:
 def test_the_parts_of_luigi_that_are_overridden_are_there() -> None:
     assert "self._get_retryer()" in inspect.getsource(RemoteScheduler._fetch)
     source = inspect.getsource(RemoteScheduler.__init__)
-    for name in ("_url", "_rpc_retry_attempts", "_rpc_retry_wait", "_rpc_log_retries"):
+    for name in ("_url", "_connect_timeout", "_rpc_retry_attempts", "_rpc_retry_wait", "_rpc_log_retries"):
         assert f"self.{name} = " in source
     assert "self._scheduler.ping(worker=self._worker_id)" in inspect.getsource(luigi.worker.KeepAliveThread.run)
 
