@@ -1,6 +1,7 @@
 """Luigi's own command with our worker: importing `osa_luigi` registers it.
 
-It relies on `luigi.interface._WorkerSchedulerFactory`, which has a test in tests/fast/batch/test_batch_worker.py.
+It relies on `luigi.interface._WorkerSchedulerFactory` and on the words of `Worker._add_task`, which have tests in
+tests/fast/batch/test_batch_worker.py.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import luigi
 import luigi.interface
 import luigi.retcodes
 from luigi.cmdline_parser import CmdlineParser
+from luigi.scheduler import DONE, PENDING
 
 from osa_luigi.batch.interrupt import end_quietly
 from osa_luigi.batch.luigid import PatientScheduler
@@ -21,6 +23,9 @@ from osa_luigi.errors import ExecutorError
 from osa_luigi.runner.environment import host
 
 logger = logging.getLogger("luigi-interface")
+
+INFORMED = "Informed scheduler that task   %s   has status   %s"
+"""What luigi's log says of each task, twice."""
 
 
 @runtime_checkable
@@ -51,8 +56,14 @@ class OsaFactory(luigi.interface._WorkerSchedulerFactory):  # type: ignore[misc]
         # Before luigid hears of this process: it would give a second one the first one's tasks.
         if isinstance(root, Exclusive):
             _become_engine(root)
+        logger.addFilter(is_news)
         chosen = {"worker_id": _stable_id(root)} if root else {}
         return OsaWorker(scheduler=scheduler, worker_processes=worker_processes, assistant=assistant, **chosen)
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a line tells something: that a task waits is clear, and of its end the worker tells itself. A night has 10,000 such lines."""
+    return not (record.msg == INFORMED and isinstance(record.args, tuple) and record.args[1] in (PENDING, DONE))
 
 
 def _root_task() -> luigi.Task | None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,14 +99,14 @@ class Production:
         return [Production(Path(path)) for path in entries if Path(path) != self.root]
 
 
-def write_durably(path: Path, text: str) -> None:
-    """Write a file whole or not at all: under another name, to the disk, then renamed."""
+def write_durably(path: Path, text: str | Iterable[str]) -> None:
+    """Write a file whole or not at all: under another name, to the disk, then renamed. What is long may come in parts."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not by process id alone: two nodes may write the same file at once, each with the same number.
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
         with temporary.open("w") as file:
-            file.write(text)
+            file.writelines([text] if isinstance(text, str) else text)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -157,8 +157,8 @@ def job_line(index: int, position: int, job: Job) -> str:
 
 
 def write_jobs(array: Path, jobs: Iterable[tuple[int, int, Job]]) -> None:
-    """Write `JOBS`, durably: element, position in it, job."""
-    write_durably(array / JOBS, "".join(job_line(*entry) for entry in jobs))
+    """Write `JOBS`, durably: element, position in it, job. One after the other: the merge of a large run takes as much as its inputs."""
+    write_durably(array / JOBS, (job_line(*entry) for entry in jobs))
 
 
 def jobs_of(array: Path, index: int) -> list[tuple[int, Job]]:
