@@ -13,10 +13,10 @@ from enum import IntFlag, StrEnum
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from osa_luigi.errors import NightError
-from osa_luigi.night.names import STREAMS, run_label, unit_label
+from osa_luigi.night.names import STREAMS, raw_name, run_label, unit_label
 
 Json: TypeAlias = str | int | float | bool | None
 
@@ -99,9 +99,8 @@ class Pointing:
         return {"log": self.log, "interval": list(self.interval), "sha256": self.sha256}
 
 
-@dataclass(frozen=True, slots=True)
-class RawFile:
-    """One stream of a subrun, with its size in bytes; a night has tens of thousands, in one folder or two."""
+class RawFile(NamedTuple):
+    """One stream of a subrun, with its size in bytes."""
 
     folder: Path
     name: str
@@ -115,13 +114,34 @@ class RawFile:
 
 @dataclass(frozen=True, slots=True)
 class Subrun:
-    """The raw files of some seconds of a run, sorted by stream; all from one folder, R0 or R0G."""
+    """The raw files of some seconds of a run, all from one folder, R0 or R0G.
+
+    Parameters
+    ----------
+    folder
+        Of the files; ``None`` where there are none.
+    streams, sizes
+        Of the files, sorted by stream; bytes. A night has tens of thousands: what else they are follows from these.
+    """
 
     run: int
     subrun: int
-    files: tuple[RawFile, ...] = ()
+    folder: Path | None = None
+    streams: tuple[int, ...] = ()
+    sizes: tuple[int, ...] = ()
     in_r0g: bool = False
     pedestal_ids: Path | None = None
+
+    @property
+    def files(self) -> tuple[RawFile, ...]:
+        """Sorted by stream."""
+        return tuple(map(self.file, self.streams))
+
+    def file(self, stream: int) -> RawFile:
+        """The file of a stream that is there."""
+        assert self.folder is not None
+        size = self.sizes[self.streams.index(stream)]
+        return RawFile(self.folder, raw_name(self.run, self.subrun, stream), stream, size)
 
     @property
     def label(self) -> str:
@@ -130,8 +150,7 @@ class Subrun:
 
     @property
     def missing_streams(self) -> tuple[int, ...]:
-        present = {file.stream for file in self.files}
-        return tuple(stream for stream in STREAMS if stream not in present)
+        return tuple(stream for stream in STREAMS if stream not in self.streams)
 
     @property
     def is_complete(self) -> bool:
@@ -140,7 +159,7 @@ class Subrun:
     @property
     def size(self) -> int:
         """Bytes of all streams."""
-        return sum(file.size for file in self.files)
+        return sum(self.sizes)
 
     @property
     def first_stream(self) -> Path:
@@ -151,9 +170,8 @@ class Subrun:
         NightError
             Stream 1 is missing.
         """
-        for file in self.files:
-            if file.stream == STREAMS[0]:
-                return file.path
+        if STREAMS[0] in self.streams:
+            return self.file(STREAMS[0]).path
         raise NightError(self.describe_missing() or f"{self.label} has no stream {STREAMS[0]}")
 
     @property
@@ -166,8 +184,8 @@ class Subrun:
         if not missing:
             return None
         which = f"stream{'s' * (len(missing) > 1)} {', '.join(map(str, missing))}"
-        if self.files:
-            which += f" in {self.files[0].folder}"
+        if self.folder:
+            which += f" in {self.folder}"
         else:
             which = "all its raw files"
         return f"{self.label} lacks {which}: wait for the transfer, or copy them again, then run again"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -124,6 +124,6 @@ def _pedestal_ids(paths: NightPaths, day: date) -> dict[tuple[int, int], Path]:
 
 def _with_pedestal_ids(found: Mapping[int, Subrun], pedestal_ids: Mapping[tuple[int, int], Path]) -> dict[int, Subrun]:
     return {
-        number: Subrun(subrun.run, number, subrun.files, subrun.in_r0g, pedestal_ids.get((subrun.run, number)))
+        number: replace(subrun, pedestal_ids=pedestal_ids.get((subrun.run, number))) if pedestal_ids else subrun
         for number, subrun in found.items()
     }

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from osa_luigi.errors import NightError
 from osa_luigi.night.dates import compact, parse_date
-from osa_luigi.night.model import RawFile, Subrun
+from osa_luigi.night.model import Subrun
 from osa_luigi.night.names import STREAMS, parse_raw_name
 
-_Files = dict[tuple[int, int], dict[int, RawFile]]
+_Files = dict[tuple[int, int], dict[int, int]]
+"""Run and subrun → stream → bytes."""
+
 _NEAREST = 3
 
 
@@ -45,20 +47,25 @@ def scan_raw(r0_dir: Path, r0g_dir: Path | None, day: date) -> RawScan:
         raise NightError(_missing(r0_dir, r0g_dir, day))
     (raw, raw_ignored), (selected, selected_ignored) = r0 or ({}, 0), r0g or ({}, 0)
     subruns: dict[int, dict[int, Subrun]] = {}
-    for run, number in sorted(raw.keys() | selected.keys()):
-        subrun = _choose(run, number, raw.get((run, number), {}), selected.get((run, number), {}))
-        subruns.setdefault(run, {})[number] = subrun
+    in_r0, in_selected = r0_dir / compact(day), r0g_dir / compact(day) if r0g_dir else None
+    for unit in sorted(raw.keys() | selected.keys()):
+        in_r0g = len(selected.get(unit, ())) == len(STREAMS) or unit not in raw
+        folder, sizes = (in_selected, selected[unit]) if in_r0g else (in_r0, raw[unit])
+        assert folder is not None
+        run, number = unit
+        subruns.setdefault(run, {})[number] = _subrun(run, number, folder, sizes, in_r0g=in_r0g)
     return RawScan(subruns, raw_ignored + selected_ignored)
 
 
-def _choose(run: int, number: int, raw: dict[int, RawFile], selected: dict[int, RawFile]) -> Subrun:
-    in_r0g = len(selected) == len(STREAMS) or not raw
-    files = selected if in_r0g else raw
-    return Subrun(run, number, tuple(files[stream] for stream in sorted(files)), in_r0g)
+def _subrun(run: int, number: int, folder: Path, sizes: dict[int, int], *, in_r0g: bool) -> Subrun:
+    streams = tuple(sorted(sizes))
+    # One tuple for all that are complete, which are nearly all.
+    shared = STREAMS if streams == STREAMS else streams
+    return Subrun(run, number, folder, shared, tuple(sizes[stream] for stream in streams), in_r0g)
 
 
 def _scan(folder: Path) -> tuple[_Files, int] | None:
-    """Files by subrun and stream, and how many others there are; None if there is no such folder."""
+    """Sizes by subrun and stream, and how many other files there are; None if there is no such folder."""
     found: _Files = {}
     ignored = 0
     try:
@@ -69,8 +76,7 @@ def _scan(folder: Path) -> tuple[_Files, int] | None:
                 if name is None or size is None:
                     ignored += 1
                     continue
-                file = RawFile(folder, entry.name, name.stream, size)
-                found.setdefault((name.run, name.subrun), {})[name.stream] = file
+                found.setdefault((name.run, name.subrun), {})[name.stream] = size
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -144,7 +144,7 @@ def production_of(production: Production, day: date) -> Production:
 
 def raw_inputs(subrun: Subrun) -> list[Input]:
     """The streams of a subrun."""
-    return [RawInput(file) for file in subrun.files]
+    return [RawInput(subrun, stream) for stream in subrun.streams]
 
 
 def foreign_input(role: str, path: Path) -> Input:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from osa_luigi.night import RawFile
+from osa_luigi.night import Subrun
 from osa_luigi.steps.call import Input, StepCall
 
 
@@ -57,19 +57,21 @@ class Product(Input):
 class RawInput(Input):
     """A stream of a subrun."""
 
-    __slots__ = ("file",)
-    file: RawFile
+    __slots__ = ("stream", "subrun")
+    subrun: Subrun
+    stream: int
 
-    def __init__(self, file: RawFile) -> None:
-        for name, value in (("file", file), ("role", "raw"), ("key", "")):
+    def __init__(self, subrun: Subrun, stream: int) -> None:
+        for name, value in (("subrun", subrun), ("stream", stream), ("role", "raw"), ("key", "")):
             object.__setattr__(self, name, value)
 
     @property
     def place(self) -> str:
         """As of an `Input`."""
-        return f"{self.file.folder}/{self.file.name}"
+        return str(self.subrun.file(self.stream).path)
 
     @property
     def identity(self) -> Any:
         """Name and size."""
-        return {"name": self.file.name, "size": self.file.size}
+        file = self.subrun.file(self.stream)
+        return {"name": file.name, "size": file.size}

@@ -39,7 +39,7 @@ def read(path: Path, node: str = "/trend") -> bytes:
     return content
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(columns, st.lists(st.integers(0, 5), min_size=1, max_size=4))
 def test_equal_columns_are_merged_and_every_row_is_kept_in_order(kinds: dict[str, str], counts: Sequence[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -48,7 +48,7 @@ def test_equal_columns_are_merged_and_every_row_is_kept_in_order(kinds: dict[str
         assert read(Path(folder, "all.h5")) == b"".join(map(read, files))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(columns, columns)
 def test_differing_columns_are_refused_with_their_names(one: dict[str, str], other: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -126,7 +126,7 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 TestQueue = QueueMachine.TestCase
-TestQueue.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestQueue.settings = settings(max_examples=60, stateful_step_count=25)
 
 
 @given(st.lists(st.integers(-2, 2), max_size=20))

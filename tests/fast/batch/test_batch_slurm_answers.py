@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from osa_luigi.batch.slurm.answers import (
@@ -20,8 +20,6 @@ from osa_luigi.batch.slurm.answers import (
     write_indices,
 )
 from osa_luigi.errors import SlurmAway
-
-untimed = settings(deadline=None)
 
 NOTHING = {"", "None", "N/A", "(null)", "Unknown", "None assigned"}
 CONFIG = """Configuration data as of 2024-11-16T08:00:00
@@ -95,20 +93,17 @@ cancelled = st.lists(
 )
 
 
-@untimed
 @given(several)
 def test_the_queue_reads_as_it_was_printed(seen: list[Sighting]) -> None:
     assert read_queue(print_queue(seen)) == seen
 
 
-@untimed
 @given(cancelled)
 def test_the_accounting_reads_as_it_was_printed(seen: list[Sighting]) -> None:
     assert read_accounting(print_accounting(seen)) == seen
 
 
 @pytest.mark.parametrize(("printer", "reader"), [(print_queue, read_queue), (print_accounting, read_accounting)])
-@untimed
 @given(seen=several, data=st.data())
 def test_half_an_answer_is_none(
     printer: Callable[[Iterable[Sighting]], str],
@@ -127,7 +122,6 @@ def test_half_an_answer_is_none(
 
 
 @pytest.mark.parametrize("reader", [read_queue, read_accounting, read_job_id, read_limits])
-@untimed
 @given(
     text=st.one_of(
         st.text(),
@@ -144,7 +138,6 @@ def test_any_text_is_read_or_refused(reader: Callable[[str], object], text: str)
         assert "answer" in str(error)  # noqa: PT017
 
 
-@untimed
 @given(st.sets(st.integers(0, 5000)))
 def test_indices_expand_to_what_was_written(indices: set[int]) -> None:
     written = write_indices(indices)
@@ -232,7 +225,6 @@ def test_limits() -> None:
     assert not read_limits(CONFIG.replace("accounting_storage/slurmdbd", "(null)")).accounting
 
 
-@untimed
 @given(st.integers(0, len(CONFIG) - 1))
 def test_a_configuration_cut_short_is_none(cut: int) -> None:
     with pytest.raises(SlurmAway):

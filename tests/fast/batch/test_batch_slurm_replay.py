@@ -35,7 +35,7 @@ QUEUES = st.dictionaries(
 
 
 @given(ANY)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_events_and_commands_come_back(value: Any) -> None:
     assert decode_kind(json.loads(json.dumps(encode_kind(value)))) == value
 
@@ -56,7 +56,7 @@ def test_what_is_none_of_them_is_refused(data: dict[str, Any]) -> None:
 
 
 @given(QUEUES, QUEUES)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_queue_and_its_difference_give_the_next(before: Any, after: Any) -> None:
     told = json.loads(json.dumps(difference(before, after)))
     assert changed(before, told) == after

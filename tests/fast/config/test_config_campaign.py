@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from osa_luigi.config import Campaign, difference, load, load_campaign, load_main, scientific, validate
@@ -170,7 +170,6 @@ def test_points_that_do_not_exist_are_refused(library: Any) -> None:
         load(path, "d@0", check_files=False)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 5), max_size=4), st.data())
 def test_points_are_those_of_nested_loops(sizes: list[int], data: Any) -> None:
     """Counted through, the indices of the choices are in the order of nested loops."""
@@ -183,14 +182,12 @@ def test_points_are_those_of_nested_loops(sizes: list[int], data: Any) -> None:
     assert again == index
 
 
-@settings(deadline=None)
 @given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,20}", fullmatch=True), st.integers(0, 9999))
 def test_names_of_points_are_read_back(name: str, index: int) -> None:
     assert parse_point(point_name(name, index)) == (name, index)
     assert parse_point(name) is None
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=4), st.integers())
 def test_a_setting_is_found_again_in_what_was_changed(key: list[str], value: int) -> None:
     changed = merged({"a": {"b": 1}, "c": 2}, nested(key, value))

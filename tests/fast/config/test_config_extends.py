@@ -170,7 +170,7 @@ def document(value: dict[str, Any], path: Path) -> Document:
     return load_yaml(path)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lower=mappings, upper=mappings)
 def test_every_value_has_the_place_of_who_wrote_it(tmp_path_factory: Any, lower: Any, upper: Any) -> None:
     folder = tmp_path_factory.mktemp("merge")

@@ -19,7 +19,7 @@ from tests.drills.config import spoil
 ROOT = Path(__file__).parents[3]
 FILES = sorted((*ROOT.glob("procedures/*.yaml"), *ROOT.glob("configs/*.yaml")))
 
-quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 thorough = settings(quick, max_examples=150)
 few = settings(quick, max_examples=20)
 

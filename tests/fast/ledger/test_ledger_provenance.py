@@ -163,7 +163,7 @@ def test_what_is_no_decision_is_passed_over(made: Production) -> None:
     assert discard(made, "clouds", {"kind": "discard"}, None) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.one_of(
         st.none(),

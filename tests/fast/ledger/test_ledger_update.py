@@ -118,7 +118,7 @@ class Nights(RuleBasedStateMachine):
 
 
 TestNights = Nights.TestCase
-TestNights.settings = settings(max_examples=2, stateful_step_count=4, deadline=None)
+TestNights.settings = settings(max_examples=2, stateful_step_count=4)
 
 
 def test_what_changed_a_moment_ago_is_read_again(site: LedgerSite) -> None:

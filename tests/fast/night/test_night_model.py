@@ -16,19 +16,16 @@ from osa_luigi.night import (
     Night,
     Pointing,
     Preprocessing,
-    RawFile,
     Run,
     RunType,
     Source,
     Subrun,
     index_ranges,
-    raw_name,
 )
 
 
 def make_subrun(number=0, streams=(1, 2, 3, 4), *, in_r0g=False, folder="/data"):
-    files = tuple(RawFile(Path(folder), raw_name(7, number, s), s, 10 * s) for s in streams)
-    return Subrun(7, number, files, in_r0g)
+    return Subrun(7, number, Path(folder) if streams else None, streams, tuple(10 * s for s in streams), in_r0g)
 
 
 def make_run(run_id=7, kind=RunType.DATA, preprocessing=0, subruns=(), **row):

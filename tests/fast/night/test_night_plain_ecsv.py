@@ -45,7 +45,7 @@ def with_astropy(path: Path) -> ecsv.Ecsv:
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 def test_the_same_as_astropy(tmp_path, data):
     kind, other = (data.draw(st.sampled_from(sorted(CELLS))) for _ in range(2))
     rows = data.draw(st.lists(st.tuples(CELLS[kind], CELLS[other]), max_size=4))

@@ -152,7 +152,7 @@ def test_the_date_may_be_missing_or_compact(site, day, meta):
     assert len(read(site, day)) == 1
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(st.integers(0, 99999), st.sampled_from([t.value for t in RunType]), st.integers(0, 300)),
@@ -167,7 +167,7 @@ def test_what_is_written_is_read(site, runs):
     assert [(row.run_id, row.run_type, row.n_subruns) for row in read(site, day)] == sorted(runs)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.integers(0, 1500))
 def test_a_file_cut_anywhere_gives_rows_or_a_night_error(site, cut):
     day = date(2020, 1, 17)

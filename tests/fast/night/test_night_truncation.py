@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from osa_luigi.errors import NightError
-from osa_luigi.night import RawFile, RawScan, Subrun, check_raw_file, leave_out_damaged, raw_name
+from osa_luigi.night import RawScan, Subrun, check_raw_file, leave_out_damaged, raw_name
 
 EVENTS = 45
 # In a process of its own: protozfits brings threads along.
@@ -75,7 +75,7 @@ def test_a_truncated_file(raw, content, fraction):
         check_raw_file(raw(content[: int(len(content) * fraction)]))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_cut_anywhere_before_its_padding(raw, content, data):
     whole = len(content.rstrip(b"\0"))
@@ -132,8 +132,7 @@ def scan(tmp_path, content):
             for subrun in (0, 1):
                 path = tmp_path / raw_name(number, subrun, 2)
                 path.write_bytes(content[: len(content) // 2] if subrun == where else content)
-                files = (RawFile(tmp_path, path.name, 2, path.stat().st_size),)
-                subruns[number][subrun] = Subrun(number, subrun, files)
+                subruns[number][subrun] = Subrun(number, subrun, tmp_path, (2,), (path.stat().st_size,))
         return RawScan(subruns, ignored=3)
 
     return write

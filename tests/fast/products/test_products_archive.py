@@ -366,7 +366,7 @@ ACTIONS = st.one_of(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(ACTIONS, min_size=3, max_size=10))
 def test_no_sequence_of_commits_archivings_and_kills_loses_anything(actions: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:

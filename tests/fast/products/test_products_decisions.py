@@ -183,7 +183,7 @@ actions = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(actions)
 def test_two_writers_leave_what_a_simple_model_says(script: list[tuple[int, str, str, int]]) -> None:
     """Also where one takes back what the other has taken back meanwhile, or decides by what was true before."""

@@ -55,7 +55,7 @@ def test_what_is_as_it_was_made_was_read_to_its_end(production: Production, prod
     assert checked.products == (Path("dl1_LST-1.h5"), Path(PLACE))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.binary(min_size=1, max_size=200), st.data())
 def test_any_flipped_bit_is_found(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, data: st.DataObject

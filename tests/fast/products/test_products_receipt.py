@@ -136,7 +136,7 @@ events = st.lists(
 
 
 @given(events)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_book_says_what_the_disk_says(tmp_path_factory, history):
     """Whatever was committed, moved, lost and made again: one listing for each folder knows as much as a `stat` for each file."""
     production = Production(tmp_path_factory.mktemp("book") / "v1")

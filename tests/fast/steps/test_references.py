@@ -12,7 +12,7 @@ from fake_nights import FakeSite, plan_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osa_luigi.night import RawFile
+from osa_luigi.night import Subrun
 from osa_luigi.steps.call import Input, Output, Outputs, StepCall
 from osa_luigi.steps.plan import NightPlan
 from osa_luigi.steps.references import Product, RawInput
@@ -53,7 +53,7 @@ def test_calls_are_what_they_say(plan: NightPlan) -> None:
 
 
 def test_a_raw_file_is_known_by_name_and_size() -> None:
-    item = RawInput(RawFile(Path("/R0/20241115"), "LST-1.1.Run02003.0000.fits.fz", 1, 7))
+    item = RawInput(Subrun(2003, 0, Path("/R0/20241115"), (1,), (7,)), 1)
     assert item.as_json() == {
         "role": "raw",
         "path": "/R0/20241115/LST-1.1.Run02003.0000.fits.fz",

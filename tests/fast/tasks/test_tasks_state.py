@@ -36,7 +36,7 @@ OF_RUN = (RunCalibrationTask, MergeTask, Dl2Task, DatacheckTask, PlotsTask)
 MOST_BYTES = 600
 """Of a pickled task, module names among them."""
 
-FEW = settings(max_examples=40, deadline=None)
+FEW = settings(max_examples=40)
 PRODUCTIONS = st.text("abzAZ019._+-", min_size=1, max_size=64).filter(lambda text: re.fullmatch(PRODUCTION_ID, text))
 DAYS = st.dates(date(2018, 10, 1), date(2099, 12, 31))
 RUNS = st.integers(1, 99999)
@@ -155,7 +155,7 @@ def closing(production: str = "fake") -> NightPart:
     return CloseTask(date=DAY, production=production)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.lists(st.sampled_from(OPERATIONAL), max_size=3), luigi_cfg=LUIGI)
 def test_how_the_engine_runs_changes_no_identity(
     fake_site: FakeSite, changes: list[Mapping[str, Any]], luigi_cfg: Mapping[tuple[str, str], str]
