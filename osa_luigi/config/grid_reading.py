@@ -6,9 +6,6 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError
-from jinja2.sandbox import SandboxedEnvironment
-
 from osa_luigi.config.frozen import FrozenMapping
 from osa_luigi.config.grid import Choice, Dimension, leaves, nested
 from osa_luigi.config.problems import Key, Problems, suggestion
@@ -20,8 +17,6 @@ FORMS = {"key": ("key", "values"), "template": ("template", "default", "values")
 RANGE = ("start", "stop", "step")
 VALUE = "value"
 """What a template calls a value that is not a mapping."""
-
-_SANDBOX = SandboxedEnvironment(undefined=StrictUndefined)
 
 
 def read_grid(checked: Checked) -> tuple[Dimension, ...]:
@@ -74,9 +69,11 @@ def _of_template(checked: Checked, key: Key, item: Mapping[str, Any], values: li
 
 def _rendered(checked: Checked, key: Key, number: int, template: str, labels: Mapping[str, Any]) -> Any:
     """The settings that a template says for a value; None, with the problem noted, if it says none."""
+    from osa_luigi.config.templating import TROUBLE, fill_in
+
     try:
-        text = _SANDBOX.from_string(template).render(labels)
-    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        text = fill_in(template, labels)
+    except TROUBLE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         checked.report((*key, "template"), f"cannot be filled in for values[{number}]: {reason}")
         return None

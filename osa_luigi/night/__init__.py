@@ -48,7 +48,7 @@ from osa_luigi.night.names import (
     unit_label,
 )
 from osa_luigi.night.observe import NightPaths, observe
-from osa_luigi.night.raw import RawScan, scan_raw
+from osa_luigi.night.raw import RawScan, require_raw, scan_raw
 from osa_luigi.night.selection import Selection, select
 from osa_luigi.night.sequences import Sequence, sequences
 from osa_luigi.night.summary import SummaryRow, read_run_summary
@@ -101,6 +101,7 @@ __all__ = [
     "raw_name",
     "read_run_catalog",
     "read_run_summary",
+    "require_raw",
     "run_label",
     "scan_raw",
     "select",

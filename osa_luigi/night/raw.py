@@ -57,6 +57,18 @@ def scan_raw(r0_dir: Path, r0g_dir: Path | None, day: date) -> RawScan:
     return RawScan(subruns, raw_ignored + selected_ignored)
 
 
+def require_raw(r0_dir: Path, r0g_dir: Path | None, day: date) -> None:
+    """Whether there is such a night, without a look at its files; parameters as of `scan_raw`.
+
+    Raises
+    ------
+    NightError
+        Neither has a folder for the night.
+    """
+    if not any((folder / compact(day)).is_dir() for folder in (r0_dir, r0g_dir) if folder):
+        raise NightError(_missing(r0_dir, r0g_dir, day))
+
+
 def _subrun(run: int, number: int, folder: Path, sizes: dict[int, int], *, in_r0g: bool) -> Subrun:
     streams = tuple(sorted(sizes))
     # One tuple for all that are complete, which are nearly all.

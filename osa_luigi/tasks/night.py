@@ -26,7 +26,7 @@ from osa_luigi.batch.lease import take_lease
 from osa_luigi.config import Configuration
 from osa_luigi.config.paths import variables
 from osa_luigi.errors import ConfigurationError, NightError, OsaError
-from osa_luigi.night import compact, scan_raw
+from osa_luigi.night import compact, require_raw
 from osa_luigi.steps.close import MARKER
 from osa_luigi.steps.plan import Group
 from osa_luigi.tasks.part import CalibrationTask, NightPart, RunSummaryTask
@@ -183,7 +183,7 @@ class NightTask(luigi.Task):  # type: ignore[misc]
         with suppress(ConfigurationError, NightError, OSError):
             configuration = self._configuration
             paths = night_paths(configuration)
-            scan_raw(paths.r0, paths.r0g, self.date)
+            require_raw(paths.r0, paths.r0g, self.date)
             take_lease(production_folder(configuration, self.date))
 
     @cached_property

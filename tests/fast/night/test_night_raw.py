@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from osa_luigi.errors import NightError
-from osa_luigi.night import RawFile, raw_name, scan_raw
+from osa_luigi.night import RawFile, raw_name, require_raw, scan_raw
 
 
 def scan(site, day):
@@ -96,7 +96,7 @@ def test_an_empty_folder_is_a_night_without_files(site, day):
 
 def test_a_file_in_place_of_the_folder(site, day):
     site.write(site.paths.r0 / "20241115", b"")
-    with pytest.raises(NightError, match="no raw data of 2024-11-15"):
+    with pytest.raises(NightError, match="no raw data of"):
         scan(site, day)
 
 
@@ -109,3 +109,12 @@ def test_each_folder_is_read_once(site, monkeypatch):
     monkeypatch.setattr(os, "scandir", lambda path: calls.append(path) or real(path))
     scan(site, day)
     assert len(calls) == 2
+
+
+def test_a_night_is_there_where_one_of_its_folders_is(tmp_path, day):
+    with pytest.raises(NightError, match="no raw data of"):
+        require_raw(tmp_path / "R0", None, day)
+    (tmp_path / "R0G" / "20241115").mkdir(parents=True)
+    require_raw(tmp_path / "R0", tmp_path / "R0G", day)
+    with pytest.raises(NightError):
+        require_raw(tmp_path / "R0", None, day)
