@@ -90,6 +90,10 @@ def longterm(date: str, suffix: str) -> Path:
     return Path("longterm") / f"DL1_datacheck_{date}.{suffix}"
 
 
+TAILCUT_PER_RUN = "tailcut_per_run"
+"""The DL1b folder where the levels are found for each run: they are not known when the products are named."""
+
+
 def tailcut_id(picture_thresh: float, boundary_thresh: float) -> str:
     """The DL1b folder: ``tailcut84`` for 8 and 4 p.e., ``tailcut1005`` for 10 and 5.
 

@@ -211,6 +211,6 @@ class RunPlanner:
 def tailcut_folder(configuration: Configuration) -> str:
     """The DL1b folder: by the cleaning levels, which are not known beforehand where they are found per run."""
     if configuration.procedure.tailcuts.per_run:
-        return "tailcut_per_run"
+        return names.TAILCUT_PER_RUN
     dl1ab = configuration.procedure.dl1ab
     return names.tailcut_id(dl1ab.picture_thresh, dl1ab.boundary_thresh)

@@ -29,7 +29,7 @@ from osa_luigi.products.published import (
     place_of,
     publications,
 )
-from osa_luigi.products.receipt import ReceiptBook, earlier_receipts
+from osa_luigi.products.receipt import Receipt, ReceiptBook, earlier_receipts
 from osa_luigi.steps.making import NIGHT
 from osa_luigi.steps.publication_report import Report
 from osa_luigi.steps.sharing import Links
@@ -98,6 +98,7 @@ class _Publisher:
     links: Links
     report: Report = field(default_factory=Report)
     folders: set[Path] = field(default_factory=set)
+    cleanings: dict[str, Receipt | None] = field(default_factory=dict)
 
     @property
     def production(self) -> Production:
@@ -118,7 +119,7 @@ class _Publisher:
             self._step(name)
         self._withdraw({str(one["unit"]) for one in decided}, names)
         for folder in self.layout.pro_folders():
-            if folder in self.folders or folder.is_dir():
+            if folder.is_dir() or any(placed.is_relative_to(folder) for placed in self.folders):
                 self.links.lead(folder.with_name("pro"), folder)
         if not self.report.refused:
             self._step(MARKER)
@@ -131,7 +132,7 @@ class _Publisher:
         if receipt is None:
             self.report.refused.append(f"{name}: not made")
             return
-        for target in self.layout.targets(receipt):
+        for target in self.layout.targets(receipt, self._cleaning(receipt.unit.partition(".")[0])):
             for _ in range(TRIES):
                 try:
                     self._one(target)
@@ -140,6 +141,12 @@ class _Publisher:
                     continue  # others publish at the same time: look again
             else:
                 self.report.refused.append(f"{target.place}: others work on it")
+
+    def _cleaning(self, run: str) -> Receipt | None:
+        """What found the cleaning levels of a run, read once for all its products."""
+        if run not in self.cleanings:
+            self.cleanings[run] = self.book.receipt(f"tailcuts.{run}")
+        return self.cleanings[run]
 
     def _one(self, target: Target) -> None:
         state = file_state(target.place)
@@ -164,8 +171,8 @@ class _Publisher:
         if (there := file_state(source)) is None or there[1] != made.size:
             self.report.refused.append(f"{source}: is not there, or of another size; run the night again")
             return False
+        self._make_folder(target.place.parent)
         if not self.dry_run:
-            self._make_folder(target.place.parent)
             how = put(source, target.place, made.sha256, instead_of=state)
             self.report.how[how] = self.report.how.get(how, 0) + 1
             self._note(target, how)
@@ -178,9 +185,10 @@ class _Publisher:
 
     def _make_folder(self, folder: Path) -> None:
         if folder not in self.folders:
-            folder.mkdir(parents=True, exist_ok=True)
-            sweep(folder)
             self.folders.add(folder)
+            if not self.dry_run:
+                folder.mkdir(parents=True, exist_ok=True)
+                sweep(folder)
 
     def _stands(self, target: Target, state: State | None) -> _Stands:
         place, made = target.place, target.made

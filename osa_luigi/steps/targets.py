@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from osa_luigi.products.identity import plain
-from osa_luigi.products.names import nsb_id
+from osa_luigi.products.names import TAILCUT_PER_RUN, nsb_id, tailcut_id
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Made, Receipt
 
@@ -79,30 +79,44 @@ class Layout:
         """From the table that `table_of` wrote."""
         return cls(production, Path(table["root"]), table["templates"], table["links"], tuple(table["pro"]))
 
-    def targets(self, receipt: Receipt) -> Iterator[Target]:
-        """Where the outputs of a receipt go."""
+    def targets(self, receipt: Receipt, cleaning: Receipt | None = None) -> Iterator[Target]:
+        """Where the outputs of a receipt go.
+
+        Parameters
+        ----------
+        cleaning
+            What tells of the cleaning levels that were found for its run.
+        """
+        found = _levels(cleaning) if cleaning else ""
         for made in receipt.outputs:
             kind = KINDS.get(receipt.step, {}).get(made.role, "")
             chosen = receipt.counts.get("chosen", {}).get("models", "")
-            if place := self._filled(self.templates.get(kind), made.path, chosen):
-                yield Target(receipt, made, place, self._filled(self.links.get(kind), made.path, chosen))
+            if place := self._filled(self.templates.get(kind), made.path, chosen, found):
+                yield Target(receipt, made, place, self._filled(self.links.get(kind), made.path, chosen, found))
 
     def pro_folders(self) -> Iterator[Path]:
         """Folders of this production beside which a link ``pro`` stands."""
         for template in self.pro:
             yield self.root / template.format(**self._night)
 
-    def _filled(self, template: str | None, path: Path, models: str) -> Path | None:
-        """A template for a product of this path: its folders are those of cleaning and of noise, or of the models that were chosen."""
+    def _filled(self, template: str | None, path: Path, models: str, levels: str) -> Path | None:
+        """A template for a product of this path: its folders are those of cleaning and of noise, or of what was found for its run."""
         if template is None:
             return None
         tailcut, nsb = (*path.parts[:-1], "", "")[:2]
         nsb = nsb_id(Path(models)) if models else nsb
+        tailcut = levels if levels and tailcut == TAILCUT_PER_RUN else tailcut
         return self.root / template.format(**self._night, tailcut=tailcut, nsb=nsb, name=path.name)
 
     @property
     def _night(self) -> dict[str, str]:
         return {"date": self.production.root.parent.name, "production": self.production.id}
+
+
+def _levels(cleaning: Receipt) -> str:
+    """The folder of the levels that were found; empty where the receipt does not say them."""
+    picture, boundary = (cleaning.counts.get(name) for name in ("picture_thresh", "boundary_thresh"))
+    return "" if picture is None or boundary is None else tailcut_id(picture, boundary)
 
 
 def table_of(publication: Publication) -> dict[str, Any]:

@@ -121,8 +121,37 @@ def test_repeated_it_does_nothing(finished: FakeSite) -> None:
 
 def test_dry_run_writes_nothing(finished: FakeSite) -> None:
     before = sorted(finished.data.rglob("*"))
-    assert publish(finished, "--dry-run")["placed"] == len(TREE)
+    would = publish(finished, "--dry-run")
+    assert would["placed"] == len(TREE)
     assert sorted(finished.data.rglob("*")) == before
+    done = publish(finished)
+    assert (would["placed"], would["links"], would["bytes"]) == (done["placed"], done["links"], done["bytes"])
+    assert publish(finished, "--dry-run")["links"] == 0
+
+
+def found_levels(site: FakeSite, run: str, **levels: float) -> None:
+    """Let the receipt tell of cleaning levels, which a fake does not find."""
+    path = site.production().receipts(run) / f"tailcuts.{run}.1.json"
+    receipt = json.loads(path.read_text())
+    path.write_text(json.dumps({**receipt, "counts": {**receipt["counts"], **levels}}))
+
+
+def test_levels_that_were_found_for_a_run_name_its_folders(fake_site: FakeSite, borrowed: None) -> None:
+    fake_site.set(tailcuts={"source": "per_run"})
+    assert run_night(fake_site).scheduling_succeeded
+    fake_site.loosen()
+    found_levels(fake_site, "Run02003", picture_thresh=8, boundary_thresh=4)
+    found_levels(fake_site, "Run02004", picture_thresh=10.0, boundary_thresh=5.0)
+    done = publish(fake_site)
+    assert done["refused"] == []
+    levels = {"Run02003": "tailcut84", "Run02004": "tailcut1005"}
+    cleaned = [path for path in tree(fake_site.data) if "/tailcut" in path]
+    assert {path.split("/")[3] for path in cleaned} == set(levels.values())
+    assert all(levels[run] in path for path in cleaned for run in levels if run in path)
+    assert DL2 in cleaned
+    assert str((fake_site.data / f"DL1/datacheck_files/{D}/datacheck_dl1_LST-1.Run02004.pdf").readlink()) == (
+        f"../../{D}/{P}/tailcut1005/datacheck/datacheck_dl1_LST-1.Run02004.pdf"
+    )
 
 
 def test_closing_publishes_where_the_site_asks_for_it(fake_site: FakeSite, borrowed: None) -> None:
