@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from osa_luigi.night import STREAMS, compact, raw_name
 from osa_luigi.products.archiving import archive_run
-from osa_luigi.products.paperwork import ATTEMPTS, LOGS, RECEIPTS, Paperwork, runs_with
+from osa_luigi.products.paperwork import ATTEMPTS, RECEIPTS, Paperwork, runs_with
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Made, Receipt
 from osa_luigi.steps.call import StepCall
@@ -65,19 +68,32 @@ def make_products(site: Path, legs: str, *, whole: bool) -> None:
 
 def archive_all(site: Path, legs: str) -> None:
     """A record and a log beside each receipt, then an archive for each run."""
-    production = Production(site / "data" / "running_analysis" / compact(DAY) / legs)
+    production = add_paperwork(site, legs)
     for run in runs_with(production, RECEIPTS):
-        papers = Paperwork(production, run)
-        for name in papers.names(RECEIPTS):
-            for kind, size in ((ATTEMPTS, 600), (LOGS, 3000)):
-                path = papers.folder(kind) / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(name * (size // len(name)))
         archive_run(production, run)
 
 
+def add_paperwork(site: Path, legs: str) -> Production:
+    """The record and the log of the attempt that each receipt tells of."""
+    production = Production(site / "data" / "running_analysis" / compact(DAY) / legs)
+    for run in runs_with(production, RECEIPTS):
+        papers = Paperwork(production, run)
+        for name, content in papers.contents(RECEIPTS).items():
+            record = json.loads(content)["attempt"]
+            file = f"{record['step']}.{record['unit']}.{record['id']}"
+            for kind, text in (
+                (f"{ATTEMPTS}/{run}/{file}.json", json.dumps(record, indent=1)),
+                (record["log"][5:], name * 60),
+            ):
+                path = production.state / kind
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+    return production
+
+
 def _receipt(call: StepCall) -> Receipt:
-    attempt = f"{call.name}.20241116T000000-node-1-0000abcd"
+    id_ = "20241116T000000-node-1-0000abcd"
+    attempt = f"{call.name}.{id_}"
     return Receipt(
         step=call.step,
         unit=call.unit,
@@ -94,13 +110,34 @@ def _receipt(call: StepCall) -> Receipt:
         ),
         counts={"events": 200},
         software=software(),
-        attempt={
-            "id": attempt,
-            "ended": "2024-11-16T00:00:01.000+00:00",
-            "cpu_s": 1.0,
-            "log": f".osa/logs/{attempt}.log",
-        },
+        attempt=_record(call, id_),
     )
+
+
+def _record(call: StepCall, id_: str) -> dict[str, Any]:
+    """An exit record as an attempt writes it."""
+    return {
+        "id": id_,
+        "step": call.step,
+        "unit": call.unit,
+        "key": call.key,
+        "outcome": "made",
+        "reason": "",
+        "exit_code": 0,
+        "signal": None,
+        "timed_out": False,
+        "started": "2024-11-16T00:00:00.000+00:00",
+        "ended": "2024-11-16T00:00:01.000+00:00",
+        "wall_s": 1.0,
+        "cpu_s": 1.0,
+        "peak_memory_mb": 1800.0,
+        "asked": asdict(call.needs),
+        "verify_wall_s": 0.1,
+        "verify_cpu_s": 0.1,
+        "log": f".osa/logs/{call.unit.partition('.')[0]}/{call.name}.{id_}.log",
+        "pid": 1,
+        "host": "node-1",
+    }
 
 
 def make_campaign(folder: Path, nights: int, subruns: int) -> int:

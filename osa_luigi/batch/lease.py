@@ -19,8 +19,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from osa_luigi.errors import ExecutorError
 from osa_luigi.process import Process, host
 from osa_luigi.products.commit import link_exclusively
@@ -150,6 +148,8 @@ def _read(lease: Path) -> dict[str, Any]:
 
 
 def _me() -> dict[str, Any]:
+    import psutil  # whoever only reads who holds a lease is spared it
+
     return {
         **asdict(Process.me()),
         "process_started": psutil.Process().create_time(),

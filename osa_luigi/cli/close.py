@@ -10,15 +10,16 @@ from typing import Any
 import click
 
 from osa_luigi.cli import options
+from osa_luigi.cli.night_table import verdict_line
 from osa_luigi.cli.report import write_page
-from osa_luigi.cli.status import verdict_line
 from osa_luigi.errors import OsaError
 from osa_luigi.ledger.report.page import PAGE
 from osa_luigi.runner.attempt import Result
 from osa_luigi.runner.environment import ONE_THREAD
 from osa_luigi.runner.leg import run_calls, warm_up
 from osa_luigi.steps.close import MARKER
-from osa_luigi.tasks.overview import Overview, overview
+from osa_luigi.tasks.looking import overview
+from osa_luigi.tasks.overview import Overview
 from osa_luigi.tasks.report import night_report
 from osa_luigi.tasks.session import Session
 from osa_luigi.tasks.verdict import Missing, NightVerdict

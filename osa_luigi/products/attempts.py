@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from osa_luigi.products.paperwork import ATTEMPTS, Paperwork, runs_with
 from osa_luigi.products.production import Production
+from osa_luigi.products.receipt import Receipt
 
 Record = Mapping[str, Any]
 """An attempt's exit record."""
 
 
-def read_records(production: Production, run: str = "") -> dict[str, list[Record]]:
+def read_records(
+    production: Production, run: str = "", known: Mapping[str, Record] | None = None
+) -> dict[str, list[Record]]:
     """``<step>.<unit>`` → exit records of its attempts, the oldest first. A record that cannot be read is passed over.
 
     Parameters
     ----------
     run
         Only of this one and its subruns, or of ``night``.
+    known
+        Attempt's id → its record, as receipts have it: of these no file is read.
 
     Raises
     ------
@@ -28,13 +34,31 @@ def read_records(production: Production, run: str = "") -> dict[str, list[Record
     """
     found: dict[str, list[Record]] = {}
     for papers in (Paperwork(production, one) for one in ([run] if run else runs_with(production, ATTEMPTS))):
-        for name in papers.names(ATTEMPTS):
-            try:
-                record: Record = json.loads(papers.read(ATTEMPTS, name))
+        for record in _records(papers, known or {}):
+            with contextlib.suppress(KeyError, TypeError):
                 found.setdefault(f"{record['step']}.{record['unit']}", []).append(record)
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
     return {name: sorted(records, key=_id) for name, records in found.items()}
+
+
+def known_records(receipts: Iterable[Receipt]) -> dict[str, Record]:
+    """Attempt's id → its record, of the attempts that made what these receipts tell of."""
+    attempts = (receipt.attempt for receipt in receipts)
+    return {str(attempt["id"]): attempt for attempt in attempts if attempt.keys() >= WHOLE}
+
+
+WHOLE = frozenset({"id", "step", "unit", "key", "outcome", "started", "ended", "cpu_s", "verify_cpu_s", "log"})
+"""What a record has that was not cut short."""
+
+
+def _records(papers: Paperwork, known: Mapping[str, Record]) -> Iterator[Record]:
+    told = {}
+    for name in papers.names(ATTEMPTS) if known else ():
+        if record := known.get(name.removesuffix(".json").rpartition(".")[2]):  # <step>.<unit>.<attempt's id>.json
+            told[name] = record
+    yield from told.values()
+    for content in papers.contents(ATTEMPTS, told).values():
+        with contextlib.suppress(ValueError):
+            yield json.loads(content)
 
 
 def _id(record: Record) -> str:

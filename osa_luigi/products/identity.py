@@ -96,5 +96,12 @@ def step_key(
     inputs
         Role of each input → its identity: the step key that made it, or what identifies a foreign file.
     """
-    whole = {"step": step, "version": version, "settings": settings, "software": software, "inputs": inputs}
-    return digest(whole)[:KEY_LENGTH]
+    return step_key_of_texts(step, version, *map(canonical_json, (settings, software, inputs)))
+
+
+def step_key_of_texts(step: str, version: int, settings: str, software: str, inputs: str) -> str:
+    """The same from the canonical JSON of each, for who makes thousands of keys with the same settings and software."""
+    whole = (
+        f'{{"inputs":{inputs},"settings":{settings},"software":{software},"step":{_encode(step)},"version":{version}}}'
+    )
+    return hashlib.sha256(whole.encode()).hexdigest()[:KEY_LENGTH]

@@ -6,8 +6,9 @@ that misses nothing. Where both hold a name, the archive counts: what it holds w
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from osa_luigi.products.archive import Archive, archived_runs, archives, open_archive
@@ -23,12 +24,16 @@ class Paperwork:
     ----------
     run
         ``Run02008``, ``night``, or any unit of the run.
+    keep
+        The indexes of its archives stay in memory as long as this object.
     """
 
-    def __init__(self, production: Production, run: str) -> None:
+    def __init__(self, production: Production, run: str, *, keep: bool = False) -> None:
         self._production = production
         self.run = run.partition(".")[0]
         self._archives: tuple[Path, ...] | None = None
+        self._keep = keep
+        self._kept: tuple[Archive, ...] = ()
 
     def names(self, kind: str) -> set[str]:
         """The files' names, as they are now.
@@ -57,6 +62,47 @@ class Paperwork:
         except FileNotFoundError:
             self._look()  # archived since, or its archive was replaced
             return self._read(kind, name)
+
+    def contents(self, kind: str, without: Container[str] = ()) -> dict[str, bytes]:
+        """Name → bytes of all files of a kind, as they are now, read in one pass; a file that cannot be read is left out.
+
+        Parameters
+        ----------
+        without
+            Names that nobody asks for.
+
+        Raises
+        ------
+        ProductError
+            An archive is damaged.
+        """
+        folder = str(self.folder(kind))
+        loose = listed(folder)
+        found: dict[str, bytes] = {}
+        for held in reversed(self._look()):
+            found |= self._of_archive(held, kind, without)
+        for name in loose:
+            if name not in found and name not in without:
+                with contextlib.suppress(OSError):
+                    found[name] = self._of_folder(folder, kind, name)
+        return found
+
+    def loose(self, kind: str) -> list[str]:
+        """The names of those that are files, as they are now."""
+        return listed(self.folder(kind))
+
+    def _of_archive(self, held: Archive, kind: str, without: Container[str]) -> dict[str, bytes]:
+        try:
+            return held.contents(kind, without)
+        except FileNotFoundError:  # replaced since, by one that holds the same and more
+            return {name: self.read(kind, name) for name in self.names(kind) if name not in without}
+
+    def _of_folder(self, folder: str, kind: str, name: str) -> bytes:
+        try:
+            with open(f"{folder}/{name}", "rb") as file:  # noqa: PTH123 (of thousands; a `Path` of each takes longer than to read it)
+                return file.read()
+        except FileNotFoundError:
+            return self.read(kind, name)
 
     def _read(self, kind: str, name: str) -> bytes:
         held = self.archive_of(kind, name)
@@ -91,6 +137,8 @@ class Paperwork:
 
     def _look(self) -> tuple[Archive, ...]:
         found = archives(self._production, self.run)
+        if self._keep:
+            self._kept = found
         self._archives = tuple(held.path for held in found)
         return found
 
@@ -101,7 +149,7 @@ def runs_with(production: Production, *kinds: str) -> list[str]:
     return sorted(loose | archived_runs(production))
 
 
-def listed(folder: Path) -> list[str]:
+def listed(folder: Path | str) -> list[str]:
     """What a folder holds, but for files that are being written."""
     try:
         return [name for name in os.listdir(folder) if not name.startswith(".")]

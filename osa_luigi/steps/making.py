@@ -10,7 +10,7 @@ from typing import Any, NotRequired, TypedDict
 
 from osa_luigi.errors import ConfigurationError
 from osa_luigi.night.names import parse_unit
-from osa_luigi.products.identity import canonical_json, digest, step_key
+from osa_luigi.products.identity import canonical_json, digest, step_key_of_texts
 from osa_luigi.steps.call import NOTHING, Input, Needs, Output, Outputs, StepCall
 from osa_luigi.steps.step import Step
 
@@ -70,13 +70,15 @@ def make(
     """
     inputs, configs, digests = tuple(inputs), _shared_configs(*(configs or {}).items()), digests or {}
     settings = {**settings, **{role: digests.get(path) or config_digest(path) for role, path in configs.items()}}
-    settings = _shared_settings(canonical_json(settings))
-    made_with = dict(software) if fake is None else {**software, "fake": "yes"}
+    said = canonical_json(settings)
+    made_with = software if fake is None else {**software, "fake": "yes"}
     return StepCall(
         step=step.name,
         unit=unit,
-        key=step_key(step.name, step.version, settings, made_with, identities(inputs)),
-        settings=settings,
+        key=step_key_of_texts(
+            step.name, step.version, said, _software(*made_with.items()), canonical_json(identities(inputs))
+        ),
+        settings=_shared_settings(said),
         inputs=inputs,
         outputs=Outputs.of(unit, outputs),
         configs=configs,
@@ -92,6 +94,11 @@ def _shared_settings(text: str) -> Mapping[str, Any]:
     """One mapping for all calls with these settings: nearly all calls of a step have the same."""
     settings: Mapping[str, Any] = json.loads(text)
     return settings
+
+
+@lru_cache(maxsize=16)
+def _software(*versions: tuple[str, str]) -> str:
+    return canonical_json(dict(versions))
 
 
 @lru_cache(maxsize=256)

@@ -26,8 +26,9 @@ from osa_luigi.products.decisions import PERSON, decisions, standing
 from osa_luigi.products.identity import digest
 from osa_luigi.products.paperwork import LOGS, Paperwork
 from osa_luigi.products.receipt import Receipt
+from osa_luigi.tasks.looking import Look, look
 from osa_luigi.tasks.outlook import Outlook
-from osa_luigi.tasks.overview import Look, Overview, look
+from osa_luigi.tasks.overview import Overview
 from osa_luigi.tasks.parts import NIGHT
 from osa_luigi.tasks.report_grid import grid
 from osa_luigi.tasks.session import Session

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from osa_luigi.ledger.report.model import LEFT_OUT, Cell, GridRow
 from osa_luigi.products.decisions import about
+from osa_luigi.tasks.looking import Look
 from osa_luigi.tasks.outlook import REFUSED, Outlook
-from osa_luigi.tasks.overview import Look
 from osa_luigi.tasks.parts import NIGHT
 from osa_luigi.tasks.session import Session
 

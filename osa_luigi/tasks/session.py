@@ -34,8 +34,6 @@ from osa_luigi.products.decisions import standing as standing_decisions
 from osa_luigi.products.linking import find_equal, link_product
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Presence, Receipt, ReceiptBook
-from osa_luigi.runner.attempt import disk_trouble
-from osa_luigi.runner.leg import sweep_scratch
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.plan import NightPlan
 from osa_luigi.steps.planner import declared_part, plan_night
@@ -120,6 +118,9 @@ class Session:
         """
         if self.begun:
             return
+        from osa_luigi.runner.attempt import disk_trouble  # with all steps: whoever only looks is spared them
+        from osa_luigi.runner.leg import sweep_scratch
+
         self.refuse_conflicts()
         production = self.plan.production
         try:
@@ -149,6 +150,8 @@ class Session:
         rules = self.configuration.procedure.discard
         if not (rules.any and self.replan):
             return
+        from osa_luigi.runner.attempt import disk_trouble
+
         try:
             made = decide_by_rules(self.plan, rules, run_id)
             if made:
@@ -372,12 +375,14 @@ def session(day: date, production: str = "") -> Session:
 def open_session(
     config: Path, day: date, production: str = "", procedure: str = "", *, to_write: bool = True
 ) -> Session:
-    """Validate, observe, plan; nothing is run, nothing written. Without `to_write` nobody asks whether anything could be."""
+    """Validate, observe, plan; nothing is run, nothing written. Without `to_write` nobody asks whether anything could be,
+    and the receipts are read in one pass, as who looks at a night asks for all of them.
+    """
     configuration = with_provided(configure(config, production, procedure, to_write=to_write), day)
     observed = cache(partial(observe, night_paths(configuration)))
     night = selected(observed(day), configuration)
     root = production_folder(configuration, day)
-    books = cache(ReceiptBook)
+    books = cache(lambda one: ReceiptBook(one, at_once=one == root and not to_write))
     decided = standing_decisions(decisions(root))
     chosen = _calibration(configuration, night, decided, root, books, observed)
     earlier = observed(chosen.source.date) if chosen.source and chosen.source.date != day else None

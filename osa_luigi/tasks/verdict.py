@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from osa_luigi.batch.slurm.desk import Desk, Where
-from osa_luigi.batch.slurm.executor import job_key
 from osa_luigi.products.decisions import Decision, about, in_order, within
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.close import Verdict, complete
@@ -215,6 +213,9 @@ def _given_up(session: Session) -> Iterator[tuple[str, str]]:
     """``<step>.<unit>`` → why a cluster's engine does not try it again, by its journal; SLURM is not asked."""
     if session.configuration.main.executor.type != "slurm":
         return
+    from osa_luigi.batch.slurm.desk import Desk, Where  # with the whole engine: a site without a cluster is spared it
+    from osa_luigi.batch.slurm.executor import job_key
+
     stands = Desk(session.plan.production, None, None).stands
     marked = {key: stand.job.text for key, stand in stands.items() if stand.where is Where.GIVEN_UP}
     for part in parts(session.plan).values() if marked else ():

@@ -20,7 +20,7 @@ from osa_luigi.cli.simulation_progress import simulate_visibly
 from osa_luigi.cli.telescope import sizes
 from osa_luigi.config import Procedure, load
 from osa_luigi.errors import OsaError
-from osa_luigi.tasks.overview import overview
+from osa_luigi.tasks.looking import overview
 from osa_luigi.telescope import SimulationOptions
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from osa_luigi.errors import OsaError
 from osa_luigi.night.dates import compact
 from osa_luigi.process import host
+from osa_luigi.tasks.looking import overview
 from osa_luigi.tasks.morning.look import Asked, Night, State, judged, now_utc
-from osa_luigi.tasks.overview import overview
 from osa_luigi.tasks.processes import Command, Processes
 from osa_luigi.tasks.session import open_session
 

@@ -8,7 +8,7 @@ import pytest
 from cli_nights import DATE, Site, like_anybody
 
 from osa_luigi.batch.lease import release_lease, take_lease
-from osa_luigi.cli.status import COLUMNS
+from osa_luigi.cli.night_table import COLUMNS
 
 WHY = ("--reason", "no pedestals")
 

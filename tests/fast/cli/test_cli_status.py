@@ -13,7 +13,7 @@ import pytest
 from cli_nights import DATE, Demo, Site
 
 from osa_luigi.batch.lease import engine
-from osa_luigi.cli.status import COLUMNS
+from osa_luigi.cli.night_table import COLUMNS
 from osa_luigi.process import host
 from osa_luigi.products.attempts import read_records
 from osa_luigi.products.scratch import OWNER, claim

@@ -16,8 +16,9 @@ from osa_luigi.products.receipt import Receipt, ReceiptBook
 from osa_luigi.steps.standing import Standing
 from osa_luigi.steps.standing import standing as stands
 from osa_luigi.tasks import session as sessions
+from osa_luigi.tasks.looking import overview
 from osa_luigi.tasks.outlook import Kind, outlooks
-from osa_luigi.tasks.overview import Overview, State, overview
+from osa_luigi.tasks.overview import Overview, State
 from osa_luigi.tasks.parts import chosen
 from osa_luigi.tasks.policies import FAILED, FEW_EVENTS, NO_INTERLEAVED, decide_by_rules, is_over
 from osa_luigi.tasks.run import MergeTask, ReconstructionTask

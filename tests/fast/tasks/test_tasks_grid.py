@@ -12,10 +12,10 @@ from fake_nights import DAY, RUNS, FakeSite, run_night
 
 from osa_luigi.batch.lease import release_lease
 from osa_luigi.cli.app import app
-from osa_luigi.cli.status import print_grid
+from osa_luigi.cli.night_table import print_grid
 from osa_luigi.products.decisions import DecisionKind, decide
 from osa_luigi.tasks.grid import STAGES, Cell, Grid, Line
-from osa_luigi.tasks.overview import overview
+from osa_luigi.tasks.looking import overview
 from osa_luigi.tasks.session import open_session
 
 LSTOSA_DAY = date(2020, 1, 17)

@@ -14,7 +14,8 @@ from osa_luigi.cli.app import app
 from osa_luigi.products.production import Production
 from osa_luigi.steps.close import Verdict
 from osa_luigi.tasks import session as sessions
-from osa_luigi.tasks.overview import Overview, overview
+from osa_luigi.tasks.looking import overview
+from osa_luigi.tasks.overview import Overview
 from osa_luigi.tasks.verdict import NightVerdict, UnitVerdict
 
 pytestmark = pytest.mark.usefixtures("borrowed")
