@@ -66,11 +66,12 @@ def make_products(site: Path, legs: str, *, whole: bool) -> None:
         path.write_text(receipt.text())
 
 
-def archive_all(site: Path, legs: str) -> None:
+def archive_all(site: Path, legs: str) -> Production:
     """A record and a log beside each receipt, then an archive for each run."""
     production = add_paperwork(site, legs)
     for run in runs_with(production, RECEIPTS):
         archive_run(production, run)
+    return production
 
 
 def add_paperwork(site: Path, legs: str) -> Production:

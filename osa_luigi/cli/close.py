@@ -22,7 +22,7 @@ from osa_luigi.tasks.looking import overview
 from osa_luigi.tasks.overview import Overview
 from osa_luigi.tasks.report import night_report
 from osa_luigi.tasks.session import Session
-from osa_luigi.tasks.verdict import Missing, NightVerdict
+from osa_luigi.tasks.verdict import Missing, NightVerdict, next_of
 
 SHOWN = 20
 """Missing products that are listed; --json has all."""
@@ -115,15 +115,14 @@ def _missing(verdict: NightVerdict) -> list[str]:
     """What is missing and could be made now, the same together; then how much waits for it."""
     groups: dict[tuple[str, str, str], list[Missing]] = {}
     for one in verdict.missing:
-        same = one.next if one.unit not in one.next else one.unit
-        groups.setdefault((one.step, one.why, same), []).append(one)
+        groups.setdefault((one.step, one.why, one.for_all or one.next), []).append(one)
     lines: list[str] = []
     for several in list(groups.values())[:SHOWN]:
         first, more = several[0], len(several) - 1
         others = f" and {more} more" if more else ""
         said, *rest = first.why.splitlines() or [""]
         lines += [f"  {first.step} {first.unit}{others}: {said}", *(f"    {line}" for line in rest)]
-        lines.append(f"    next: {first.next}")
+        lines.append(f"    next: {next_of(several)}")
     if len(groups) > SHOWN:
         lines.append(f"  … and {len(groups) - SHOWN} more (--json lists all)")
     if verdict.waiting:

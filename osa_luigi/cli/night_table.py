@@ -148,8 +148,6 @@ def _print_decisions(seen: Overview) -> None:
         click.echo("\nLeft out:")
     for decision in seen.decisions:
         click.echo(f"  {decision}")
-    for line in seen.passed_over:
-        click.echo(f"\nMind: {line}.")
 
 
 def verdict_line(verdict: NightVerdict) -> str:

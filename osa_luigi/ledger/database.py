@@ -114,7 +114,7 @@ _MARIADB = {
 
 
 def _writable(url: URL) -> Engine:
-    Path(str(url.database)).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": WAIT_S})
     # Write-ahead logging needs memory that all users of the file share.
     journal = "DELETE" if place_warning(url) else "WAL"

@@ -115,7 +115,7 @@ class Journal:
         """Append a line; it is on the disk when the journal is left."""
         if self._descriptor is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
         said = {**asdict(publication), "when": datetime.now(UTC).isoformat(timespec="seconds")}
         line = f"{json.dumps(said)}\n".encode()
         if os.write(self._descriptor, line) != len(line):  # half a line must be the last one

@@ -89,7 +89,7 @@ def run_forked(function: Callable[[], int | None], log: Path, folder: Path, limi
     require_one_thread()
     sys.stdout.flush()
     sys.stderr.flush()
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     started = time.monotonic()
     parent = os.getpid()
     pid = os.fork()

@@ -33,7 +33,7 @@ from osa_luigi.tasks.parts import NIGHT
 from osa_luigi.tasks.report_grid import grid
 from osa_luigi.tasks.session import Session
 from osa_luigi.tasks.trends import trends
-from osa_luigi.tasks.verdict import Missing, NightVerdict
+from osa_luigi.tasks.verdict import Missing, NightVerdict, next_of
 
 SLOWEST = 10
 MOST_PROBLEMS = 20
@@ -77,7 +77,7 @@ def night_report(session: Session) -> NightReport:
         steps=verdict.night.declared,
         missing=verdict.night.missing,
         waiting=verdict.waiting,
-        passed_over=summary.passed_over,
+        beside=verdict.beside,
         runs=runs,
         night=night,
         actions=tuple(_actions(verdict.missing)),
@@ -150,7 +150,7 @@ def _actions(missing: Iterable[Missing]) -> Iterator[Problem]:
         groups.setdefault((one.step, _like(one.why), _like(one.next)), []).append(one)
     for (step, _, _), several in list(groups.items())[:MOST_PROBLEMS]:
         units = tuple(one.unit for one in several[:UNITS])
-        yield Problem(step, units, len(several), several[0].why, next=several[0].next)
+        yield Problem(step, units, len(several), several[0].why, next=next_of(several))
 
 
 def _like(text: str) -> str:

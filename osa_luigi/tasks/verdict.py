@@ -27,12 +27,15 @@ class Missing:
     ----------
     next
         A command.
+    for_all
+        One that does the same for all that is missing like this, whatever their units; empty where `next` does.
     """
 
     step: str
     unit: str
     why: str
     next: str
+    for_all: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +181,18 @@ class _Told:
     def missing(self, item: Outlook) -> Missing:
         call = item.call
         if item.kind in REFUSED:
-            return self._said(call, item.why, f"osa plan {self._run_of(call)}{self._night}")
+            return self._said(call, item.why, f"osa plan {self._run_of(call)}{self._night}", f"osa plan {self._night}")
         if call.name in self._given_up:
-            return self._said(call, self._given_up[call.name], f"osa retry {call.unit} {self._night}")
+            retry = f"osa retry {call.unit} {self._night}"
+            return self._said(call, self._given_up[call.name], retry, f"osa retry --all {self._night}")
+        again = run_again(self._session)
         if call.name in self._reasons:
-            return self._said(call, self._reasons[call.name], f"osa step run {call.step} {call.unit} {self._night}")
-        return self._said(call, item.why, run_again(self._session))
+            alone = f"osa step run {call.step} {call.unit} {self._night}"
+            return self._said(call, self._reasons[call.name], alone, again)
+        return self._said(call, item.why, again)
 
-    def _said(self, call: StepCall, why: str, next_: str) -> Missing:
-        return Missing(call.step, call.unit, why, next_)
+    def _said(self, call: StepCall, why: str, next_: str, for_all: str = "") -> Missing:
+        return Missing(call.step, call.unit, why, next_, for_all)
 
     def _run_of(self, call: StepCall) -> str:
         run = call.unit.partition(".")[0].removeprefix("Run")
@@ -196,6 +202,12 @@ class _Told:
     @property
     def _night(self) -> str:
         return night_options(self._session)
+
+
+def next_of(several: Sequence[Missing]) -> str:
+    """What to do next about things that are missing for the same reason: one command, that of the unit where there is but one."""
+    first = several[0]
+    return first.for_all if first.for_all and len(several) > 1 else first.next
 
 
 def night_options(session: Session) -> str:

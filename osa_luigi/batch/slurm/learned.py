@@ -28,7 +28,7 @@ def note_need(file: Path, night: str, stage: str, first: Asked, needed: Asked) -
     """Leave a line; one short write, so that lines of several engines do not mix."""
     file.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps({"night": night, "stage": stage, "first": asdict(first), "needed": asdict(needed)}) + "\n"
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o664)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     try:
         os.write(descriptor, line.encode())
     finally:

@@ -46,7 +46,7 @@ class Recorder:
         self._descriptor: int | None = None
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o664)
+            self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         except OSError:
             return
         self._write({"format": FORMAT, "settings": encode(settings)})

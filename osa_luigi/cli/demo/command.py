@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 
-from osa_luigi.cli import options, status
+from osa_luigi.cli import options
 from osa_luigi.cli.demo.ending import until_stopped
 from osa_luigi.cli.demo.engine import Engine
 from osa_luigi.cli.demo.luigid import Luigid
 from osa_luigi.cli.demo.show import show
+from osa_luigi.cli.night_table import print_overview
 from osa_luigi.cli.placeholder import PlaceholderNight
 from osa_luigi.cli.simulation_progress import simulate_visibly
 from osa_luigi.cli.telescope import sizes
@@ -101,7 +102,7 @@ def _analyse(base: Path, day: date, procedure: Procedure) -> int:
 def _tell(base: Path, main: Path, day: date, procedure: str) -> None:
     click.echo("")
     try:
-        status.print_overview(overview(options.open_night(main, day, "", procedure)))
+        print_overview(overview(options.open_night(main, day, "", procedure)))
     except OsaError as error:  # luigi's exit code says that it failed; this says why
         click.echo(str(error), err=True)
     click.echo(f"Everything lies in {base}; what luigi said is in {base / 'night.log'}.")

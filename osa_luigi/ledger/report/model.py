@@ -250,8 +250,8 @@ class NightReport:
         Declared, and of these not there.
     waiting
         Missing steps that only wait for others.
-    passed_over
-        Runs that have raw files and are not processed, for people.
+    beside
+        What the verdict does not count, or came late, with what to do.
     """
 
     date: date
@@ -267,7 +267,7 @@ class NightReport:
     steps: int
     missing: int
     waiting: int
-    passed_over: tuple[str, ...]
+    beside: tuple[str, ...]
     runs: tuple[GridRow, ...]
     night: tuple[GridRow, ...]
     actions: tuple[Problem, ...]

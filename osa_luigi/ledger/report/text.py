@@ -20,7 +20,7 @@ def text(report: NightReport) -> Iterator[str]:
     yield f"{report.telescope}, night {report.date}, production {report.production}: {report.verdict}"
     yield f"  {report.conclusion}"
     yield f"  closed at {moment(report.closed)} UTC" if report.closed else "  not closed"
-    yield from (f"  mind: {line}" for line in report.passed_over)
+    yield from (f"  mind: {line}" for line in report.beside)
     failed = sum(attempt.failed for attempt in report.attempts)
     yield f"  {len(report.attempts)} attempts, {failed} failed, {duration(report.cpu_s)} CPU time"
     yield from _section("Missing", [line for one in report.actions for line in _problem(one)], 3 * SHOWN)

@@ -54,7 +54,7 @@ def report(**more: Any) -> NightReport:
         steps=3,
         missing=0,
         waiting=0,
-        passed_over=(),
+        beside=(),
         runs=(GridRow("Run02003", "Crab", "COMPLETE", {"dl1ab": Cell(made=2)}),),
         night=(),
         actions=(),

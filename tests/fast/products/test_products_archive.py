@@ -258,6 +258,33 @@ def test_a_member_that_is_damaged_is_named(books: Books) -> None:
     reading.open_archive.cache_clear()
     with pytest.raises(ProductError, match="is damaged"):
         current_receipt(books.production, "step1", UNIT)
+    with pytest.raises(ProductError, match="is damaged"):
+        ReceiptBook(books.production, at_once=True)
+
+
+def test_all_of_a_kind_is_read_in_one_pass(books: Books) -> None:
+    expected = {name: content for (kind, name), content in books.written.items() if kind == LOGS}
+    papers = Paperwork(books.production, RUN)
+    assert papers.contents(LOGS) == expected
+    books.archive()
+    assert papers.contents(LOGS) == expected
+    (held,) = archives(books.production, RUN)
+    assert held.contents(LOGS) == expected
+    assert all(held.read(f"{LOGS}/{name}") == content for name, content in held.contents(LOGS).items())
+    left_out = min(expected)
+    assert papers.contents(LOGS, {left_out}).keys() == expected.keys() - {left_out}
+
+
+def test_an_archive_that_is_replaced_while_it_is_read_gives_all_the_same(books: Books) -> None:
+    books.archive()
+    (held,) = archives(books.production, RUN)
+    papers = Paperwork(books.production, RUN)
+    for step in (3, 4):
+        books.attempt(step, good=True)
+    books.archive()
+    reading.open_archive.cache_clear()
+    assert not held.path.exists()
+    assert papers._of_archive(held, RECEIPTS, ()).keys() == {name for kind, name in books.written if kind == RECEIPTS}
 
 
 def test_threads_read_one_archive_together(books: Books) -> None:

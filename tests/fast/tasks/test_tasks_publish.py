@@ -129,6 +129,17 @@ def test_dry_run_writes_nothing(finished: FakeSite) -> None:
     assert publish(finished, "--dry-run")["links"] == 0
 
 
+def test_what_publishing_makes_is_the_group_s_where_the_umask_says_so(finished: FakeSite) -> None:
+    before = os.umask(0o002)
+    try:
+        publish(finished)
+    finally:
+        os.umask(before)
+    (journal,) = (finished.production().state / "published").iterdir()
+    assert journal.stat().st_mode & 0o777 == 0o664
+    assert (finished.data / DL1).parent.stat().st_mode & 0o777 == 0o775
+
+
 def found_levels(site: FakeSite, run: str, **levels: float) -> None:
     """Let the receipt tell of cleaning levels, which a fake does not find."""
     path = site.production().receipts(run) / f"tailcuts.{run}.1.json"

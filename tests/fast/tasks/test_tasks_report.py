@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from fake_nights import DAY, FakeSite, new_process, run_night
 
 from osa_luigi.batch.afterwards import afterwards
 from osa_luigi.batch.job import Job
+from osa_luigi.cli.app import app
 from osa_luigi.ledger.report.model import LEFT_OUT, Cell, NightReport
 from osa_luigi.ledger.report.page import PAGE, page
 from osa_luigi.ledger.report.text import text
@@ -100,10 +102,21 @@ def test_a_vetoed_run_stands_in_the_report(fake_site: FakeSite) -> None:
 def test_runs_that_are_not_processed_are_told(fake_site: FakeSite) -> None:
     fake_site.raw(2099, 0)
     report = made(fake_site)
-    [line] = report.passed_over
+    [line] = report.beside
     assert line.startswith("raw files of runs that the run summary lacks: 2099")
     assert f"Mind: {line}." in page(report)
     assert f"  mind: {line}" in list(text(report))
+
+
+def test_the_report_minds_what_came_late_as_the_status_does(finished: FakeSite) -> None:
+    finished.raw(2004, 1)
+    report = made(finished)
+    [line] = report.beside
+    assert line.startswith("raw files that came after the run summary was made: Run02004.0001")
+    assert f"Mind: {line}." in page(report)
+    said = CliRunner().invoke(app, ["status", "--date", "2024-11-15"], env={"OSA_CONFIG": str(finished.config)}).output
+    assert said.count("Mind: ") == 1
+    assert f"Mind: {line}." in said
 
 
 @pytest.mark.usefixtures("borrowed")
@@ -113,6 +126,7 @@ def test_what_is_wrong_with_several_subruns_is_told_once(fake_site: FakeSite) ->
     [action] = made(fake_site).actions
     assert (action.units, action.count) == (("Run02003.0000", "Run02003.0001"), 2)
     assert "killed by SIGKILL (out of memory?). Read " in action.why
+    assert action.next == "luigi --module osa_luigi NightTask --date 2024-11-15 --production fake --procedure fake"
 
 
 def test_a_record_that_cannot_be_read_is_passed_over(finished: FakeSite) -> None:
