@@ -11,6 +11,7 @@ from importlib import import_module
 
 import click
 
+from osa_luigi.cli.kept import all_is_kept
 from osa_luigi.errors import OsaError
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -60,7 +61,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), name)
+        with all_is_kept():
+            command: click.Command = getattr(import_module(module), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -120,16 +118,6 @@ def open_night(
     main = the_config(config_file)
     chosen = procedure or (procedure_of(main, production) if production else "")
     return open_session(main, day, production, chosen, to_write=to_write)
-
-
-@contextmanager
-def all_is_kept() -> Iterator[None]:
-    """Nobody looks for garbage meanwhile: of a night that is looked at all is kept, and the search takes a fifth of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def print_json(data: Any) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from osa_luigi.cli import options
+from osa_luigi.cli.kept import all_is_kept
 from osa_luigi.cli.night_table import not_begun, print_grid, print_overview
 from osa_luigi.errors import NightError
 from osa_luigi.night import parse_date
@@ -34,7 +35,7 @@ def status(
     Exit codes: 0 the night is closed, 1 it is not,
     3 no such production, or the configuration or the night is wrong.
     """
-    with options.all_is_kept():
+    with all_is_kept():
         session = options.open_night(config_file, day, production, procedure)
         require_production(session.plan.production, config_file, production)
         seen = overview(session)

@@ -70,7 +70,7 @@ def make(
     """
     inputs, configs, digests = tuple(inputs), _shared_configs(*(configs or {}).items()), digests or {}
     settings = {**settings, **{role: digests.get(path) or config_digest(path) for role, path in configs.items()}}
-    said = canonical_json(settings)
+    said = _said(settings)
     made_with = software if fake is None else {**software, "fake": "yes"}
     return StepCall(
         step=step.name,
@@ -94,6 +94,23 @@ def _shared_settings(text: str) -> Mapping[str, Any]:
     """One mapping for all calls with these settings: nearly all calls of a step have the same."""
     settings: Mapping[str, Any] = json.loads(text)
     return settings
+
+
+def _said(settings: Mapping[str, Any]) -> str:
+    """The canonical JSON of settings; those of plain values, as nearly all calls of a step have them, are written once."""
+    if all(type(value) in _PLAIN for value in settings.values()):
+        return _plainly_said(*settings, *settings.values())
+    return canonical_json(settings)
+
+
+_PLAIN = frozenset({str, int, bool, type(None)})
+"""Without floats: 0.0 and -0.0 are equal, and are not the same setting."""
+
+
+@lru_cache(maxsize=256, typed=True)  # nor are 1 and True
+def _plainly_said(*names_and_values: Any) -> str:
+    half = len(names_and_values) // 2
+    return canonical_json(dict(zip(names_and_values[:half], names_and_values[half:], strict=True)))
 
 
 @lru_cache(maxsize=16)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from paper_steps import COMMON, Paper
 
 from osa_luigi.errors import ConfigurationError
+from osa_luigi.products.identity import step_key
 from osa_luigi.steps import making
 from osa_luigi.steps.call import Input, Needs, Output
 from osa_luigi.steps.drs4_baseline import Drs4Baseline
@@ -42,6 +43,14 @@ def key(settings=None, inputs=(), software=None, needs=COMMON["needs"], fake=Non
 @given(SETTINGS, SETTINGS)
 def test_equal_settings_equal_key_and_only_they(one, other):
     assert (key(one) == key(other)) == (json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True))
+
+
+@pytest.mark.parametrize("value", [0, False, 0.0, -0.0, None, "0", 1, True, 1.0])
+def test_settings_that_python_takes_for_equal_have_keys_of_their_own(value):
+    for _ in range(2):
+        assert key({"a": value}) == step_key(
+            "drs4_baseline", Drs4Baseline.version, {"a": value}, {"lstchain": "0.12.3"}, {}
+        )
 
 
 @given(st.integers(1, 10**6), st.integers(1, 64), st.floats(1, 1e6))
