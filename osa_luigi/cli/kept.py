@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def all_is_kept() -> Iterator[None]:
-    """Python does not look for garbage meanwhile, and later not among what was made in here; what nobody refers to any more goes all the same."""
+    """Python does not look for garbage meanwhile, and later not among what was made in here; what nobody refers to goes all the same."""
     was = gc.isenabled()
     gc.disable()
     try:

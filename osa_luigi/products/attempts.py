@@ -41,7 +41,10 @@ def read_records(
 
 
 def known_records(receipts: Iterable[Receipt]) -> dict[str, Record]:
-    """Attempt's id → its record, of the attempts that made what these receipts tell of."""
+    """Attempt's id → its record, of the attempts that made what these receipts tell of.
+
+    What was committed was made: where a disk went away just after that, the attempt's own record says that it failed.
+    """
     attempts = (receipt.attempt for receipt in receipts)
     return {str(attempt["id"]): attempt for attempt in attempts if attempt.keys() >= WHOLE}
 
