@@ -16,10 +16,10 @@ from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.store import FileStore
 from osa_luigi.errors import OsaError
 from osa_luigi.products.archiving import archive_run, is_loose
+from osa_luigi.products.disk import disk_trouble
 from osa_luigi.products.paperwork import KINDS, runs_with
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import ReceiptBook
-from osa_luigi.runner.attempt import disk_trouble
 from osa_luigi.steps.close import missing_products, read_listing
 from osa_luigi.steps.making import NIGHT
 

@@ -10,11 +10,10 @@ import contextlib
 import importlib
 import json
 import os
-import re
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,12 +23,15 @@ from osa_luigi.errors import ForeignProductError, KeyConflictError, NightError, 
 from osa_luigi.process import host
 from osa_luigi.products.commit import commit, finish_move
 from osa_luigi.products.digest import sha256, tables_digest
+from osa_luigi.products.disk import disk_trouble
 from osa_luigi.products.production import Production, write_durably
 from osa_luigi.products.recall import bring_back
 from osa_luigi.products.receipt import Made, Presence, Receipt, current_receipt, presence
 from osa_luigi.products.scratch import claim
 from osa_luigi.runner.adopted import Adopted
+from osa_luigi.runner.environment import cluster_job
 from osa_luigi.runner.forked import Outcome, run_forked
+from osa_luigi.runner.last_words import last_words
 from osa_luigi.steps.behaviour import behaviour
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.software import software
@@ -39,13 +41,6 @@ from osa_luigi.steps.step import Command, Step
 WORK = "work"
 REASON = "reason.txt"
 VERIFIED = "verified.json"
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-TROUBLE = re.compile(r"\b(CRITICAL|ERROR|\w*Error|\w*Exception)\b")
-"""What a line says that tells why a tool failed; the tools of the field often end with a cheerful one all the same."""
-CTAPIPE_HEAD = re.compile(r"^[\d-]+ [\d:,]+ (CRITICAL|ERROR) \[[^]]*\] (\([^)]*\): )?")
-EPILOGUE = "Caught SystemExit with exit code 1"
-"""What every ctapipe tool says last when it failed."""
-
 VERIFY_LIMIT_S = 3600.0
 
 
@@ -131,6 +126,7 @@ class _Attempt:
             "log": str(self.log.relative_to(self.production.root)),
             "pid": os.getpid(),
             "host": host(),
+            **({"job_id": job} if (job := cluster_job(os.environ)) else {}),
             **({"adopted": self.adopted.said()} if self.adopted else {}),
         }
 
@@ -368,50 +364,16 @@ def _why(run: _Attempt, reason: str) -> str:
     with contextlib.suppress(OSError):
         if told := (run.scratch / REASON).read_text(encoding="utf-8", errors="replace"):
             return told.replace(f"{run.work}/", "")  # the folder is gone when the message is read
-    words = _last_words(run.log)
+    words = last_words(run.log)
     said = f", its last words: {words!r}" if words else ""
     meaning = run.step.explain(run.call, words)
     return f"{run.call.name}: {reason}{said}. {meaning}{' ' * bool(meaning)}Read {run.log}."
 
 
-def _last_words(log: Path) -> str:
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 4096))
-            lines = file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    said = [line for raw in lines[_heading(lines) :] if (line := COLOURS.sub("", raw).strip())]
-    troubled = [line for line in said if TROUBLE.search(line) and not line.endswith(EPILOGUE)]
-    last = (troubled or said or [""])[-1:]
-    # lstchain says in several lines that there are no events in the file, then how many it had found.
-    logged = [line for line in troubled[-3:] if CTAPIPE_HEAD.match(line)]
-    return " / ".join(CTAPIPE_HEAD.sub("", line) for line in (logged if last[0] in logged else last))[:300]
-
-
-def _heading(lines: Sequence[str]) -> int:
-    """How many lines at a log's beginning are ours: who dies without a word has not said the command that was typed for it."""
-    ours = bool(lines) and lines[0].startswith("# ")
-    return lines.index("") if ours and "" in lines else 0
-
-
 def _with_disk_trouble(reason: str, folder: Path) -> str:
-    """Name a full disk as the likely cause: what a tool says of it is rarely understandable."""
+    """Name a full disk as the likely cause."""
     trouble = disk_trouble(folder)
     return f"{reason} {trouble}" if trouble else reason
-
-
-def disk_trouble(folder: Path) -> str:
-    """What is wrong with the file system that holds a folder, if it is (nearly) full; else empty."""
-    while not folder.exists():
-        folder = folder.parent
-    state = os.statvfs(folder)
-    free_mb = state.f_bavail * state.f_frsize / 2**20
-    if free_mb < 20:
-        return f"The disk that holds {folder} is full ({free_mb:.0f} MB free): make room, then run again."
-    if state.f_files and state.f_favail < 20:
-        return f"The disk that holds {folder} has no inodes left ({state.f_favail}): remove files, then run again."
-    return ""
 
 
 def _discard(run: _Attempt) -> None:

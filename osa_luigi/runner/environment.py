@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from osa_luigi.process import host as host
@@ -19,6 +19,12 @@ ONE_THREAD = (
     # joblib's answer to n_jobs=-1 in a random forest's configuration
     "LOKY_MAX_CPU_COUNT",
 )
+
+
+def cluster_job(environment: Mapping[str, str]) -> str:
+    """The cluster's name of the job that this process belongs to, as its commands take it: ``123_17``, ``123``; else empty."""
+    array, index = environment.get("SLURM_ARRAY_JOB_ID"), environment.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{index}" if array and index else environment.get("SLURM_JOB_ID", "")
 
 
 def prepare(environment: MutableMapping[str, str], cache: Path) -> None:

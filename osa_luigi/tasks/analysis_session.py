@@ -14,10 +14,10 @@ from osa_luigi.config import Analysis, MainConfig, load_analysis, load_main, tha
 from osa_luigi.errors import ExecutorError, NightError, ProductError
 from osa_luigi.night import compact
 from osa_luigi.products.commit import finish_move
+from osa_luigi.products.disk import disk_trouble
 from osa_luigi.products.linking import find_equal, link_product
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Presence, ReceiptBook
-from osa_luigi.runner.attempt import disk_trouble
 from osa_luigi.runner.leg import sweep_scratch
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.closed import closed_night

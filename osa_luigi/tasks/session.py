@@ -31,6 +31,7 @@ from osa_luigi.night import (
 from osa_luigi.products.commit import finish_move
 from osa_luigi.products.decisions import Decided, decisions
 from osa_luigi.products.decisions import standing as standing_decisions
+from osa_luigi.products.disk import disk_trouble
 from osa_luigi.products.linking import find_equal, link_product
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Presence, Receipt, ReceiptBook
@@ -118,7 +119,6 @@ class Session:
         """
         if self.begun:
             return
-        from osa_luigi.runner.attempt import disk_trouble  # with all steps: whoever only looks is spared them
         from osa_luigi.runner.leg import sweep_scratch
 
         self.refuse_conflicts()
@@ -150,8 +150,6 @@ class Session:
         rules = self.configuration.procedure.discard
         if not (rules.any and self.replan):
             return
-        from osa_luigi.runner.attempt import disk_trouble
-
         try:
             made = decide_by_rules(self.plan, rules, run_id)
             if made:

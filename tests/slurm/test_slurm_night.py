@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -56,6 +58,10 @@ def test_a_night_that_is_killed_fails_and_is_tried_again(site: Site) -> None:
     assert "Closed at" in report
     again = [name for name, count in Counter(site.submitted()).items() if count > 1]
     assert len(again) == 1, "only the one that failed was submitted again"
+    table = json.loads(site.osa("status", "--json"))["sequences"]
+    elements = {row["job_id"] for row in table if row["type"] == "DATA"}
+    assert elements
+    assert all(re.fullmatch(r"\d+_\d+", element) for element in elements), "as scontrol and sacct take them"
     small = site.small_files()
     assert len(small) <= 20 * 2, "for each of two runs, with all lives of the engine"
     assert [name.partition(".")[0] for name in small if "Run02003" in name] == ["archives/Run02003"]

@@ -10,9 +10,9 @@ import pytest
 import runner_work as work
 from fakes import fake_call
 
+from osa_luigi.products.disk import disk_trouble
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import current_receipt
-from osa_luigi.runner.attempt import disk_trouble
 
 Disk = Callable[[str], Path]
 

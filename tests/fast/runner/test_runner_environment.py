@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from osa_luigi.runner.environment import ONE_THREAD, host, prepare, stay_offline
+import pytest
+
+from osa_luigi.runner.environment import ONE_THREAD, cluster_job, host, prepare, stay_offline
 
 
 def test_one_thread_and_shared_caches_before_anything_is_imported(tmp_path):
@@ -36,3 +38,15 @@ def test_earth_rotation_tables_are_not_asked_for():
 def test_the_machine_s_short_name():
     assert host()
     assert "." not in host()
+
+
+@pytest.mark.parametrize(
+    ("environment", "job"),
+    [
+        ({"SLURM_JOB_ID": "130", "SLURM_ARRAY_JOB_ID": "123", "SLURM_ARRAY_TASK_ID": "7"}, "123_7"),
+        ({"SLURM_JOB_ID": "130"}, "130"),
+        ({}, ""),
+    ],
+)
+def test_a_job_is_named_as_the_cluster_s_commands_take_it(environment, job):
+    assert cluster_job(environment) == job
