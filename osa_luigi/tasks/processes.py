@@ -1,4 +1,4 @@
-"""Commands as processes of their own, so many at a time, each with a log.
+"""Commands as processes of their own, each with a log.
 
 They end with whoever started them: asked to stop, they are stopped as by Ctrl-C; if it is killed, the kernel kills them.
 """
@@ -9,11 +9,11 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Generic, TypeVar
+from typing import IO, Generic, Self, TypeVar
 
 from osa_luigi.errors import ExecutorError
 from osa_luigi.runner.lifeline import die_with
@@ -36,93 +36,41 @@ class Command:
 
 @dataclass(slots=True)
 class _Slot(Generic[T]):
-    chain: Iterator[T]
     item: T
     command: Command
     process: subprocess.Popen[bytes]
 
 
 class Processes(Generic[T]):
-    """Chains of commands: those of a chain run one after the other, chains beside each other.
+    """Commands that run beside each other, each for an item. As a context, it stops them where an error leaves it."""
 
-    Parameters
-    ----------
-    parallel
-        Chains at a time, at most.
-    command
-        What is started for an item of a chain.
-    started, ended
-        Told of each item; at its end also of the exit code (negative: the signal that ended it).
-    may_begin
-        Asked before each start; where it says no, nothing more is started.
-    meanwhile
-        Called again and again while something runs.
-    """
-
-    def __init__(
-        self,
-        parallel: int,
-        command: Callable[[T], Command],
-        started: Callable[[T, Command], None],
-        ended: Callable[[T, Command, int], None],
-        may_begin: Callable[[], bool] = lambda: True,
-        meanwhile: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._parallel, self._command = parallel, command
-        self._started, self._ended, self._may_begin = started, ended, may_begin
-        self._meanwhile = meanwhile
+    def __init__(self) -> None:
         self._running: list[_Slot[T]] = []
         self._stopping = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._stop_all()
+
+    def __len__(self) -> int:
+        return len(self._running)
 
     @property
     def stopped(self) -> bool:
         """Whether somebody asked for the end."""
         return self._stopping
 
-    def run(self, chains: Iterable[Iterable[T]]) -> None:
-        """Run all to their end, or until `stop` is called. Chains and their items are taken as a place becomes free.
+    def start(self, item: T, command: Command) -> None:
+        """Start a command.
 
         Raises
         ------
         ExecutorError
-            A log cannot be written; what runs is stopped.
+            Its log cannot be written.
         """
-        waiting = map(iter, chains)
-        try:
-            self._fill(waiting)
-            while self._running:
-                time.sleep(POLL_S)
-                self._meanwhile()
-                for slot in [one for one in self._running if one.process.poll() is not None]:
-                    self._running.remove(slot)
-                    self._ended(slot.item, slot.command, slot.process.returncode)
-                    self._next(slot.chain)
-                self._fill(waiting)
-        except BaseException:
-            self._stop_all()
-            raise
-
-    def stop(self, *_: object) -> None:
-        """Start no more, and end what runs as Ctrl-C would; a handler of signals."""
-        self._stopping = True
-        for slot in self._running:
-            slot.process.send_signal(signal.SIGINT)
-
-    def _fill(self, waiting: Iterator[Iterator[T]]) -> None:
-        while len(self._running) < self._parallel and self._goes_on():
-            chain = next(waiting, None)
-            if chain is None:
-                return
-            self._next(chain)
-
-    def _goes_on(self) -> bool:
-        return not self._stopping and self._may_begin()
-
-    def _next(self, chain: Iterator[T]) -> None:
-        item = next(chain, None) if self._goes_on() else None
-        if item is None or not self._goes_on():  # to find the next one may have taken a while
-            return
-        command = self._command(item)
         with _opened(command.log) as file:
             process = subprocess.Popen(
                 command.words,
@@ -133,8 +81,22 @@ class Processes(Generic[T]):
                 start_new_session=True,  # a terminal's Ctrl-C is for us, and we hand it on once
                 preexec_fn=partial(die_with, os.getpid()),
             )
-        self._running.append(_Slot(chain, item, command, process))
-        self._started(item, command)
+        self._running.append(_Slot(item, command, process))
+        if self._stopping:  # a signal came meanwhile, and has not reached this one
+            process.send_signal(signal.SIGINT)
+
+    def ended(self) -> list[tuple[T, Command, int]]:
+        """What has ended since the last time, with its exit code (negative: the signal that ended it)."""
+        over = [slot for slot in self._running if slot.process.poll() is not None]
+        for slot in over:
+            self._running.remove(slot)
+        return [(slot.item, slot.command, slot.process.returncode) for slot in over]
+
+    def stop(self, *_: object) -> None:
+        """End what runs as Ctrl-C would; a handler of signals."""
+        self._stopping = True
+        for slot in self._running:
+            slot.process.send_signal(signal.SIGINT)
 
     def _stop_all(self) -> None:
         self.stop()

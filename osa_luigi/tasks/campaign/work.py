@@ -1,21 +1,24 @@
 """Runs a campaign: luigi's own command for each production of each night that is not closed, a few nights at a time.
 
-The productions of a night come one after the other, so that each links what the one before it made. What is remembered lies in files, and
-nights are looked at one by one: the memory of this process does not grow with the campaign.
+The productions of a night come one after the other, so that each links what the one before it made. What follows from what is decided in
+core.py; here it is carried out. What is remembered lies in files, and nights are looked at one by one: the memory of this process does
+not grow with the campaign.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 
 from osa_luigi.config import Point
 from osa_luigi.errors import ConfigurationError, OsaError
+from osa_luigi.tasks import processes
 from osa_luigi.tasks.apart import in_child
+from osa_luigi.tasks.campaign import core
 from osa_luigi.tasks.campaign.folder import Note
 from osa_luigi.tasks.campaign.standing import Nights, Standing, finished
 from osa_luigi.tasks.morning.engines import Ended, night_command, outcome
@@ -28,7 +31,7 @@ LOOK_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A production of a night that is to be run."""
+    """A production of a night that is run."""
 
     date: date
     point: Point
@@ -74,18 +77,13 @@ class Work:
     ) -> None:
         self._nights, self._options, self._thorough = nights, tuple(options), thorough
         self._tell_start, self._tell_end = started, ended
-        self._states: Counter[State] = Counter()
-        self._total = nights.campaign.points * sum(1 for _ in nights.campaign.nights())
-        self._looked = 0.0
-        self._paused = False
-        self._processes: Processes[Item] = Processes(
-            nights.campaign.nights_in_flight,
-            self._command,
-            self._started,
-            self._ended,
-            may_begin=lambda: not self._is_paused(),
-            meanwhile=self._obey,
-        )
+        campaign = nights.campaign
+        self._total = campaign.points * sum(1 for _ in campaign.nights())
+        self._waiting = campaign.nights()
+        self._state = core.State(campaign.nights_in_flight, campaign.points, thorough)
+        self._notes: dict[date, Mapping[str, Note]] = {}
+        self._looked = -LOOK_S
+        self._processes: Processes[Item] = Processes()
 
     def run(self) -> Progress:
         """Run what is not closed.
@@ -98,7 +96,17 @@ class Work:
         folder = self._nights.folder
         folder.take_lease()
         try:
-            self._processes.run(map(self._points, self._nights.campaign.nights()))
+            with self._processes:
+                self._poll()
+                self._hear(core.Freed())
+                while not self._state.over:
+                    time.sleep(processes.POLL_S)
+                    if time.monotonic() - self._looked >= LOOK_S or self.stopped:
+                        self._poll()
+                    for item, command, code in self._processes.ended():
+                        self._poll()
+                        self._ended(item, command, code)
+                    self._hear(core.Freed())
         finally:
             folder.release_lease()
         return self.progress
@@ -115,43 +123,72 @@ class Work:
     @property
     def paused(self) -> bool:
         """Whether it ended because it was paused."""
-        return self._paused
+        return self._state.paused
 
     @property
     def progress(self) -> Progress:
         """How far it has come."""
-        return Progress(sum(self._states.values()), self._total, Counter(self._states))
+        counts = Counter(self._state.counts)
+        return Progress(counts.total(), self._total, counts)
+
+    def _hear(self, event: core.Event) -> None:
+        """Decide, and carry out; what an answer asks for comes before the next command."""
+        self._state, commands = core.decide(self._state, event)
+        left = deque(commands)
+        while left:
+            if (answer := self._carry_out(left.popleft())) is not None:
+                self._state, commands = core.decide(self._state, answer)
+                left.extendleft(reversed(commands))
+
+    def _carry_out(self, command: core.Command) -> core.Event | None:
+        match command:
+            case core.Take():
+                return self._take()
+            case core.Look(day, index):
+                return self._look(day, self._point(index))
+            case core.Examine(day, index):
+                found = self._examine(day, self._point(index))
+                self._poll()
+                return core.Judged(day, found)
+            case core.Start(day, index):
+                self._start(day, self._point(index))
+            case core.Write(day, index, found, ended):
+                self._write(day, self._point(index), found, ended)
+            case core.Interrupt():
+                self._processes.stop()
+        return None
+
+    def _point(self, index: int) -> Point:
+        return self._nights.campaign.point(index)
+
+    def _poll(self) -> None:
+        """Whether somebody asked for the end, or paused the campaign."""
+        self._looked = time.monotonic()
+        if self.stopped:
+            self._hear(core.Stopped())
+        pause = self._nights.folder.paused()
+        self._hear(core.Polled(pause is not None, at_once=bool(pause and pause.now)))
 
     # ---- which productions are to be run ----------------------------------------------------------------------------
 
-    def _points(self, day: date) -> Iterator[Item]:
-        if not self._nights.has_raw(day):
-            self._states[State.NO_DATA] += self._nights.campaign.points
-            return
-        notes = self._nights.folder.notes(day)
-        for point in self._nights.campaign.all_points():
-            standing = self._nights.standing(day, point, notes.get(point.production))
-            noted = point.production in notes
-            if standing.state is State.CLOSED and noted and not self._thorough:
-                self._states[State.CLOSED] += 1
-            elif item := self._item(day, point, closed=bool(finished(self._nights.production(day, point)))):
-                yield item
+    def _take(self) -> core.Taken:
+        self._notes = {day: notes for day, notes in self._notes.items() if day in self._state.nights}
+        day = next(self._waiting, None)
+        return core.Taken(day, day is not None and self._nights.has_raw(day))
 
-    def _item(self, day: date, point: Point, *, closed: bool) -> Item | None:
-        """What is to be run; None, with a note on why, if it is not."""
-        asked = Asked(self._nights.config, "", point.procedure)
-        night = self._look(asked, day, point, closed=closed)
-        if night.state is State.TO_DO:
-            return Item(day, point, asked, night, now_utc())
-        self._note(day, point, night)
-        return None
+    def _look(self, day: date, point: Point) -> core.Looked:
+        if day not in self._notes:
+            self._notes[day] = self._nights.folder.notes(day)
+        note = self._notes[day].get(point.production)
+        return core.Looked(day, self._nights.standing(day, point, note).state, noted=note is not None)
 
-    def _look(self, asked: Asked, day: date, point: Point, *, closed: bool) -> Night:
+    def _examine(self, day: date, point: Point) -> Night:
         """Whether it may be run. What has a marker is looked at closely; the rest its own engine plans."""
+        closed = bool(finished(self._nights.production(day, point)))
         try:
             if found := hindered(self._nights.configuration(point), day, now_utc()):
                 return found
-            return in_child(partial(judged, asked, day)) if closed else _to_do(day, point)
+            return in_child(partial(judged, self._asked(point), day)) if closed else _to_do(day, point)
         except ConfigurationError:
             raise
         except (OsaError, OSError) as error:
@@ -159,54 +196,34 @@ class Work:
 
     # ---- their engines ----------------------------------------------------------------------------------------------
 
-    def _command(self, item: Item) -> Command:
-        return night_command(item.asked, item.night, self._nights.main.site.paths.logs, item.began, self._options)
+    def _asked(self, point: Point) -> Asked:
+        return Asked(self._nights.config, "", point.procedure)
 
-    def _started(self, item: Item, command: Command) -> None:
-        note = Note(_now(), item.point.production, State.AT_WORK, log=str(command.log))
-        self._nights.folder.note(item.date, note)
-        self._tell_start(Standing(item.date, item.point, State.AT_WORK, log=str(command.log)))
+    def _start(self, day: date, point: Point) -> None:
+        item = Item(day, point, self._asked(point), _to_do(day, point), now_utc())
+        logs = self._nights.main.site.paths.logs
+        command = night_command(item.asked, item.night, logs, item.began, self._options)
+        self._processes.start(item, command)
+        self._nights.folder.note(day, Note(_now(), point.production, State.AT_WORK, log=str(command.log)))
+        self._tell_start(Standing(day, point, State.AT_WORK, log=str(command.log)))
 
     def _ended(self, item: Item, command: Command, code: int) -> None:
-        ended = Ended(command.log, code, item.began, self._processes.stopped)
+        ended = Ended(command.log, code, item.began, self.stopped)
         try:
             night = in_child(partial(outcome, item.asked, item.night, ended))
         except (OsaError, OSError) as error:
             night = Night(item.date, item.point.production, State.BLOCKED, str(error))
         minutes = round((now_utc() - item.began).total_seconds() / 60, 1)
-        standing = self._note(item.date, item.point, night, code, minutes, str(command.log))
-        self._tell_end(standing, self.progress)
+        self._hear(core.Judged(item.date, night, core.Ended(code, minutes, str(command.log))))
 
-    def _note(
-        self,
-        day: date,
-        point: Point,
-        night: Night,
-        code: int | None = None,
-        minutes: float | None = None,
-        log: str = "",
-    ) -> Standing:
+    def _write(self, day: date, point: Point, night: Night, ended: core.Ended | None) -> None:
         summary = finished(self._nights.production(day, point)) if night.state is State.CLOSED else {}
+        code, minutes, log = (ended.code, ended.minutes, ended.log) if ended else (None, None, "")
         settings = self._nights.settings(point)
         note = Note(_now(), point.production, night.state, night.why, settings, code, minutes, log, summary)
         self._nights.folder.note(day, note)
-        self._states[night.state] += 1
-        return Standing(day, point, night.state, night.why, minutes, log, summary)
-
-    # ---- pauses -----------------------------------------------------------------------------------------------------
-
-    def _is_paused(self) -> bool:
-        self._obey(at_once=True)
-        return self._paused
-
-    def _obey(self, *, at_once: bool = False) -> None:
-        if not at_once and time.monotonic() - self._looked < LOOK_S:
-            return
-        self._looked = time.monotonic()
-        pause = self._nights.folder.paused()
-        self._paused = pause is not None
-        if pause and pause.now and not self._processes.stopped:
-            self._processes.stop()
+        if ended:
+            self._tell_end(Standing(day, point, night.state, night.why, minutes, log, summary), self.progress)
 
 
 def _to_do(day: date, point: Point) -> Night:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from osa_luigi.night.dates import compact
 from osa_luigi.process import host
 from osa_luigi.tasks.looking import overview
 from osa_luigi.tasks.morning.look import Asked, Night, State, judged, now_utc
-from osa_luigi.tasks.processes import Command, Processes
+from osa_luigi.tasks.processes import POLL_S, Command, Processes
 from osa_luigi.tasks.session import open_session
 
 ALREADY_RUNNING = 10
@@ -69,7 +70,8 @@ class Engines:
         told: Callable[[Night, Path], None] = lambda night, log: None,
     ) -> None:
         self._asked, self._logs, self._options, self._told = asked, logs, tuple(options), told
-        self._processes = Processes(parallel, self._command, self._started, self._ended)
+        self._parallel = parallel
+        self._processes: Processes[Night] = Processes()
         self._began: dict[Night, datetime] = {}
         self._runs: list[Run] = []
         self._tell: Callable[[Run], None] = lambda run: None
@@ -83,7 +85,14 @@ class Engines:
             A log cannot be written; what runs is stopped.
         """
         self._tell = ended
-        self._processes.run([night] for night in nights)
+        waiting = iter(nights)
+        with self._processes:
+            self._fill(waiting)
+            while self._processes:
+                time.sleep(POLL_S)
+                for night, command, code in self._processes.ended():
+                    self._ended(night, command, code)
+                self._fill(waiting)
         return self._runs
 
     def stop(self, *_: object) -> None:
@@ -95,12 +104,12 @@ class Engines:
         """Whether somebody asked for the end."""
         return self._processes.stopped
 
-    def _command(self, night: Night) -> Command:
-        self._began[night] = now_utc()
-        return night_command(self._asked, night, self._logs, self._began[night], self._options)
-
-    def _started(self, night: Night, started: Command) -> None:
-        self._told(night, started.log)
+    def _fill(self, waiting: Iterator[Night]) -> None:
+        while len(self._processes) < self._parallel and not self.stopped and (night := next(waiting, None)):
+            self._began[night] = now_utc()
+            command = night_command(self._asked, night, self._logs, self._began[night], self._options)
+            self._processes.start(night, command)
+            self._told(night, command.log)
 
     def _ended(self, night: Night, command: Command, code: int) -> None:
         began = self._began[night]
