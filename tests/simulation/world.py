@@ -120,7 +120,7 @@ class Live:
     restarts: int = 0
 
 
-@dataclass
+@dataclass(eq=False)
 class Batch:
     """An array as slurmctld has it."""
 
@@ -149,7 +149,8 @@ class Slurm:
     """Made by copies that SLURM had given up: the engine may have submitted the job again already."""
     runs: dict[str, int] = field(default_factory=dict)
     history: dict[str, dict[int, tuple[float, Sighting]]] = field(default_factory=dict)
-    pending_notes: list[tuple[float, ex.Note]] = field(default_factory=list)
+    pending_notes: dict[str, list[tuple[int, float, ex.Note]]] = field(default_factory=dict)
+    """Of each array: number, when it can be read, and the record."""
     away_until: float = -1.0
     next_job: int = 1
     happened: dict[str, set[Cause]] = field(default_factory=dict)
@@ -158,6 +159,12 @@ class Slurm:
     submissions: Counter[str] = field(default_factory=Counter)
     """How often each job was handed in."""
     sbatch: int = 0
+    accepted: list[str] = field(default_factory=list)
+    """Names of arrays, in the order in which they were handed in."""
+    _notes: int = 0
+    _names: dict[str, Batch] = field(default_factory=dict)
+    _holders: dict[str, list[tuple[Batch, int]]] = field(default_factory=dict)
+    """Each job's elements that SLURM remembers."""
 
     # ---- time passes -----------------------------------------------------------------------------------------------
 
@@ -249,7 +256,8 @@ class Slurm:
             self._note_cause(note.array, note.index, Cause.VANISHED)
             return
         late = self.dice.random.uniform(0, 40) if self.dice.happens(0.1) else 0.0
-        self.pending_notes.append((self.now + late, note))
+        self._notes += 1
+        self.pending_notes.setdefault(note.array, []).append((self._notes, self.now + late, note))
 
     def _nodes_fail(self) -> None:
         for batch in self.batches.values():
@@ -280,6 +288,13 @@ class Slurm:
             if old or (self.now - batch.accepted_at < 3 and self.dice.happens(0.002)):
                 self._vanish(batch, old=old)
                 del self.batches[job]
+                self._drop(batch)
+
+    def _drop(self, batch: Batch) -> None:
+        del self._names[batch.array.name]
+        for index, element in batch.array.elements.items():
+            for name in element.jobs:
+                self._holders[name].remove((batch, index))
 
     def _vanish(self, batch: Batch, *, old: bool) -> None:
         for index, live in batch.elements.items():
@@ -297,10 +312,8 @@ class Slurm:
         self.happened.setdefault(f"{array}_{index}", set()).add(cause)
 
     def _live(self, name: str, index: int) -> Live | None:
-        for batch in self.batches.values():
-            if batch.array.name == name:
-                return batch.elements[index]
-        return None
+        batch = self._names.get(name)
+        return batch.elements[index] if batch else None
 
     def _sighting(self, batch: Batch, index: int, live: Live) -> Sighting:
         return Sighting(
@@ -330,12 +343,13 @@ class Slurm:
 
     def _accept(self, array: m.ArrayState) -> int:
         self.sbatch += 1
+        self.accepted.append(array.name)
         for element in array.elements.values():
             for name in element.jobs:
                 if self._is_with_slurm(name):
                     self.submitted_twice.append(name)
                 self.submissions[name] += 1
-                if name in self.made - self.made_by_lost:
+                if name in self.made and name not in self.made_by_lost:
                     self.submitted_made.append(name)
         job = next(
             number for number in itertools.count(self.next_job) if number not in self.batches
@@ -343,16 +357,43 @@ class Slurm:
         self.next_job = job + 1
         late = self.dice.random.uniform(0, 5)
         elements = {index: Live(since=self.now) for index in array.elements}
-        self.batches[job] = Batch(job, array, self.now, self.now + late, elements)
+        self.batches[job] = batch = Batch(job, array, self.now, self.now + late, elements)
+        self._names[array.name] = batch
+        for index, element in array.elements.items():
+            for name in element.jobs:
+                self._holders.setdefault(name, []).append((batch, index))
         return job
 
     def _is_with_slurm(self, name: str) -> bool:
         """Whether an element that SLURM remembers may still run the job, but for one whose jobs another element took over."""
-        return any(
-            live.state in ("PENDING", "RUNNING") and name in batch.array.elements[index].jobs
-            for batch in self.batches.values()
-            for index, live in batch.elements.items()
+        holders = self._holders.get(name, ())
+        return any(batch.elements[index].state in ("PENDING", "RUNNING") for batch, index in holders)
+
+    def trouble(self) -> list[str]:
+        """What should never have happened, so far."""
+        again = [f"{name} was submitted twice" for name in self.submitted_twice]
+        again += [f"{name} was made already and submitted again" for name in self.submitted_made]
+        return again + [f"{name} was executed {count} times" for name, count in self.runs.items() if count > 1]
+
+    def is_done_with(self, jobs: Iterable[str]) -> bool:
+        """Whether nothing of these jobs runs, waits, or is remembered by slurmctld."""
+        wanted = set(jobs)
+        held = any(self._holders.get(name) for name in wanted)
+        return not held and not any(
+            wanted.intersection(process.array.elements[process.index].jobs) for process in self.processes
         )
+
+    def forget(self, jobs: Iterable[str], prefix: str) -> None:
+        """Let go of what is known of jobs that it is done with, and of the arrays of their night."""
+        for name in jobs:
+            for known in (self.runs, self.submissions, self._holders):
+                known.pop(name, None)
+            self.made.discard(name)
+            self.made_by_lost.discard(name)
+        self.accepted = [name for name in self.accepted if not name.startswith(f"{prefix}.")]
+        for tables in (self.history, self.pending_notes, self.happened):
+            for array in [array for array in tables if array.startswith(f"{prefix}.")]:
+                del tables[array]
 
     def queue(self) -> tuple[float, Mapping[str, Mapping[int, Sighting]]]:
         self._call()
@@ -366,12 +407,9 @@ class Slurm:
 
     def find(self, name: str) -> list[Sighting]:
         self._call()
-        found = [
-            self._sighting(batch, index, live)
-            for batch in self.batches.values()
-            if batch.array.name == name and batch.visible_at <= self.now
-            for index, live in batch.elements.items()
-        ]
+        batch = self._names.get(name)
+        seen_now = batch.elements.items() if batch and batch.visible_at <= self.now else ()
+        found = [self._sighting(batch, index, live) for index, live in seen_now if batch]
         return found + [seen for _, seen in self.history.get(name, {}).values()]
 
     def accounting(self, arrays: Mapping[str, int]) -> Mapping[str, Mapping[int, Sighting]]:
@@ -404,13 +442,14 @@ class Slurm:
     def notes(self, arrays: Iterable[str], seen: set[int]) -> list[ex.Note]:
         """Records of arrays that this engine has not read yet (each engine reads all anew)."""
         self.danger.step()
-        wanted = set(arrays)
-        found = []
-        for number, (visible_at, note) in enumerate(self.pending_notes):
-            if number not in seen and visible_at <= self.now and note.array in wanted:
-                seen.add(number)
-                found.append(note)
-        return found
+        found = [
+            (number, note)
+            for array in arrays
+            for number, visible_at, note in self.pending_notes.get(array, ())
+            if number not in seen and visible_at <= self.now
+        ]
+        seen.update(number for number, _ in found)
+        return [note for _, note in sorted(found, key=lambda one: one[0])]
 
 
 class Files:
