@@ -22,7 +22,7 @@ class File:
     kind
         One of `KINDS`.
     date
-        The night's.
+        The night's; `None` for what another analysis made of many nights.
     production, procedure
         What it belongs to, and which procedure made that.
     key
@@ -33,7 +33,7 @@ class File:
 
     kind: str
     path: Path
-    date: date
+    date: date | None
     production: str
     procedure: str
     key: str
@@ -71,7 +71,7 @@ class Data:
     @property
     def dates(self) -> tuple[date, ...]:
         """The nights, in order."""
-        return tuple(sorted({file.date for file in self.files}))
+        return tuple(sorted({file.date for file in self.files if file.date}))
 
     def select(self, kind: str = "", *, day: date | None = None, run: int | None = None, procedure: str = "") -> Data:
         """The part of a kind, a night, a run or a procedure; what a whole night has belongs to each of its runs."""
@@ -79,7 +79,7 @@ class Data:
             file
             for file in self.files
             if (not kind or file.kind == kind)
-            and day in (None, file.date)
+            and (day is None or file.date in (None, day))
             and (run is None or file.run in (None, run))
             and procedure in ("", file.procedure)
         )
@@ -156,7 +156,7 @@ class Data:
     def as_json(self) -> dict[str, Any]:
         """In JSON's own types."""
         return {
-            "files": [{**asdict(file), "path": str(file.path), "date": file.date.isoformat()} for file in self.files],
+            "files": [{**asdict(file), "path": str(file.path), "date": file.date and file.date.isoformat()} for file in self.files],
             "runs": [{**asdict(run), "date": run.date.isoformat()} for run in self.runs],
             "chunk_rows": self.chunk_rows,
         }
@@ -166,7 +166,7 @@ class Data:
         """What `as_json` described."""
         return cls(
             files=tuple(
-                File(**{**item, "path": Path(item["path"]), "date": date.fromisoformat(item["date"])})
+                File(**{**item, "path": Path(item["path"]), "date": item["date"] and date.fromisoformat(item["date"])})
                 for item in content["files"]
             ),
             runs=tuple(Run(**{**item, "date": date.fromisoformat(item["date"])}) for item in content["runs"]),

@@ -16,9 +16,9 @@ class Kind:
     Parameters
     ----------
     step, role
-        Which output of which step it is.
+        Which output of which step it is; a role that ends with a colon stands for all that begin so.
     per
-        ``subrun``, ``run`` or ``night``.
+        ``subrun``, ``run`` or ``night``; ``part``: for whatever the other analysis is made for.
     table
         The table in it that is read unless another is named; empty where the file has only one, or none.
     what
@@ -30,6 +30,11 @@ class Kind:
     per: str
     table: str
     what: str
+
+    @property
+    def of_analysis(self) -> bool:
+        """Whether an analysis leaves it, and no reconstruction does."""
+        return self.step == "analysis"
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -46,6 +51,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "pedestal": Kind("drs4_baseline", "pedestal", "night", "", "the DRS4 baseline of the night"),
         "calibration": Kind("charge_calibration", "calibration", "night", "", "the charge calibration of the night"),
         "longterm": Kind("longterm", "h5", "night", "/cosmics/table", "the check of the night over all runs"),
+        "analysis_summary": Kind("analysis", "summary", "part", "", "the summary of another analysis"),
+        "analysis_calibration": Kind("analysis", "calibration", "part", "", "the calibration that another analysis found"),
+        "analysis_files": Kind("analysis", "file:", "part", "", "the further files of another analysis"),
     }
 )
 """Name → kind, in the order of the chain."""

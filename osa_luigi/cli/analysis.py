@@ -20,9 +20,10 @@ dates = click.option(
     "--date",
     "days",
     metavar="DATE",
-    required=True,
+    default="",
     callback=lambda _context, _option, value: _nights(value),
-    help="Observation date (the evening's); for a campaign several: 2024-11-15,2024-11-18..2024-11-20.",
+    help="Observation date (the evening's); for a campaign several: 2024-11-15,2024-11-18..2024-11-20. Default: all of the campaign that "
+    "it reads.",
 )
 
 

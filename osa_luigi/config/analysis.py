@@ -24,7 +24,12 @@ ANALYSIS: Schema = {
         regex=r"(?!\.)[A-Za-z0-9._+-]{1,64}",
         hint="letters, digits and . _ + - only, no dot first, 64 at most",
     ),
-    "of": one_or_more(SCIENTIFIC, "The reconstruction, or several, whose products it reads.", required=True),
+    "of": one_or_more(
+        SCIENTIFIC,
+        "Whose products it reads: a reconstruction, a campaign (all its productions), a point of one (`name@0`), or another analysis; "
+        "one, or several.",
+        required=True,
+    ),
     "scope": leaf(
         SCIENTIFIC,
         "string",
@@ -98,6 +103,28 @@ ANALYSIS: Schema = {
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A production of each night that is read.
+
+    Parameters
+    ----------
+    procedure
+        Its name: a reconstruction, a point of a campaign, or an analysis.
+    production
+        The production id.
+    scope
+        Of an analysis; empty for all others. With ``campaign`` there is one production for all nights.
+    campaign
+        The campaign that it is a point of; empty for all others.
+    """
+
+    procedure: str
+    production: str
+    scope: str = ""
+    campaign: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """A user's analysis, checked.
 
@@ -105,8 +132,10 @@ class Analysis:
     ----------
     file
         The YAML file that it stands in.
-    productions
-        Name of each procedure whose products it reads → its production id.
+    sources
+        What it reads.
+    reconstruction
+        What its sources are made by in the end, the first of several: its executor is the analysis's, too.
     class_name, class_path, helpers
         Where the class is; paths are absolute.
     chunk_rows
@@ -116,7 +145,8 @@ class Analysis:
     file: Path
     name: str
     production_id: str
-    productions: FrozenMapping
+    sources: tuple[Source, ...]
+    reconstruction: str
     scope: str
     class_name: str
     class_path: Path | None
@@ -132,4 +162,10 @@ class Analysis:
     @property
     def of(self) -> tuple[str, ...]:
         """The procedures whose products it reads."""
-        return tuple(self.productions)
+        return tuple(source.procedure for source in self.sources)
+
+    @property
+    def campaign(self) -> str:
+        """The one campaign whose nights it is made of where no others are asked for; empty if there is none, or several."""
+        found = {source.campaign for source in self.sources if source.campaign}
+        return found.pop() if len(found) == 1 and self.scope == "campaign" else ""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from osa_luigi.analysis.kinds import KINDS
-from osa_luigi.config.analysis import Analysis
-from osa_luigi.config.frozen import FrozenMapping, freeze, thaw
+from osa_luigi.config.analysis import Analysis, Source
+from osa_luigi.config.analysis_sources import named, reached, read_sources
+from osa_luigi.config.frozen import freeze, thaw
 from osa_luigi.config.kinds import ANALYSIS_TYPE, RECONSTRUCTION
 from osa_luigi.config.library import Surroundings
-from osa_luigi.config.lstchain_config import lstchain_version
 from osa_luigi.config.model import Resources
 from osa_luigi.config.paths import PathError, located
 from osa_luigi.config.problems import Key, suggestion
@@ -22,7 +22,9 @@ def build_analysis(around: Surroundings, checked: Checked) -> Analysis:
     """An analysis's result; it counts only if no problem was noted."""
     values = checked.values
     needs = values["resources"]
-    _check_reads(checked)
+    sources = read_sources(around, checked)
+    _check_reads(checked, sources)
+    _check_scopes(checked, sources)
     _check_together(around, checked)
     name = str(values["name"])
     path = _file(around, checked, ("path",), values["path"])
@@ -31,7 +33,8 @@ def build_analysis(around: Surroundings, checked: Checked) -> Analysis:
         file=checked.document.path.absolute(),
         name=name,
         production_id=str(values["production_id"] or name),
-        productions=_productions(around, checked),
+        sources=sources,
+        reconstruction=_reconstruction(around, name),
         scope=str(values["scope"]),
         class_name=str(values["class"]),
         class_path=path,
@@ -46,31 +49,33 @@ def build_analysis(around: Surroundings, checked: Checked) -> Analysis:
     )
 
 
-def _productions(around: Surroundings, checked: Checked) -> FrozenMapping:
-    """Each procedure that is read → its production id; a name that no reconstruction has is reported."""
-    found: dict[str, str] = {}
-    library = {one.values["name"]: one for one in around.library if one.values["type"] == RECONSTRUCTION}
-    for key, name in _named(checked):
-        if name not in library:
-            checked.report(key, f"no reconstruction {name!r} {suggestion(name, around.names(RECONSTRUCTION))}")
-        else:
-            text = str(library[name].values["production_id"])
-            found[name] = text.replace("{lstchain}", lstchain_version() or "")
-    return FrozenMapping(found)
+def _reconstruction(around: Surroundings, name: str) -> str:
+    """The first reconstruction that an analysis's data come from; empty, with a problem noted elsewhere, if there is none."""
+    library = named(around)
+    kinds = {one: library[one].values["type"] for one in reached(name, library) if one in library}
+    return next((one for one, kind in kinds.items() if kind == RECONSTRUCTION), "")
 
 
-def _named(checked: Checked) -> list[tuple[Key, str]]:
-    """The names under ``of``, with where they stand."""
-    named = checked.values["of"]
-    if isinstance(named, str):
-        return [(("of",), named)]
-    return [(("of", index), name) for index, name in enumerate(named or ())]
+def _check_reads(checked: Checked, sources: Sequence[Source]) -> None:
+    """Kinds of products that there are, of what `of` names."""
+    known = {bool(source.scope) for source in sources}
+    for index, name in enumerate(checked.values["reads"] or ()):
+        kind, key = KINDS.get(name), ("reads", index)
+        if kind is None and checked.good("reads"):
+            checked.report(key, f"no kind of product is called {name!r} {suggestion(name, KINDS)}")
+        elif kind and known and kind.of_analysis not in known:
+            what = "an analysis" if kind.of_analysis else "a reconstruction"
+            checked.report(key, f"{name!r} is what {what} leaves, and `of` names none")
 
 
-def _check_reads(checked: Checked) -> None:
-    for index, kind in enumerate(checked.values["reads"] or ()):
-        if kind not in KINDS and checked.good("reads"):
-            checked.report(("reads", index), f"no kind of product is called {kind!r} {suggestion(kind, KINDS)}")
+def _check_scopes(checked: Checked, sources: Sequence[Source]) -> None:
+    """What is made once for many nights is of no single night, and what is made once for a night of no single run."""
+    scope = checked.values["scope"]
+    wide = [source.procedure for source in sources if source.scope == "campaign"]
+    if wide and scope != "campaign":
+        checked.report(("of",), f"{wide[0]!r} is made of many nights at once: this needs scope: campaign")
+    elif sources and scope == "run" and all(source.scope == "night" for source in sources):
+        checked.report(("scope",), "what it reads is made once for a night, not for each run: scope: night or campaign")
 
 
 def _check_together(around: Surroundings, checked: Checked) -> None:
@@ -120,7 +125,7 @@ def check_provided(around: Surroundings, chosen: Checked) -> None:
     providers = {one.values["provides_calibration"]: one for one in around.library if _provides(one)}
     if name not in providers:
         text = f"no analysis provides {name!r} {suggestion(name, providers)}"
-    elif chosen.values["name"] in [read for _, read in _named(providers[name])]:
+    elif chosen.values["name"] in reached(str(providers[name].values["name"]), named(around)):
         text = f"is found by the analysis {providers[name].values['name']!r} from this procedure's own products"
     elif chosen.get("tailcuts", "source") == "per_run":
         text = "has no effect where tailcuts.source is per_run"

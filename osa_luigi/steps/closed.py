@@ -18,10 +18,12 @@ from osa_luigi.steps.making import NIGHT
 
 @dataclass(frozen=True)
 class ClosedNight:
-    """One night of one procedure.
+    """One night of one procedure, or what an analysis made of many nights.
 
     Parameters
     ----------
+    day
+        `None` for many nights.
     declared
         ``<step>.<unit>`` → step key, of all that it holds.
     decisions
@@ -30,7 +32,7 @@ class ClosedNight:
 
     production: Production
     procedure: str
-    day: date
+    day: date | None
     declared: Mapping[str, str]
     decisions: tuple[Mapping[str, Any], ...] = ()
 
@@ -55,8 +57,12 @@ class ClosedNight:
                 raise NightError(
                     f"{self.production.root}: {name} is not what the night was closed with. Run the night again, then this."
                 )
-            if made := receipt.made(role):
-                yield name.partition(".")[2], key, made
+            unit = name.partition(".")[2]
+            yield from ((unit, key, made) for made in receipt.outputs if _is_of(made.role, role))
+
+
+def _is_of(role: str, wanted: str) -> bool:
+    return role.startswith(wanted) if wanted.endswith(":") else role == wanted
 
 
 def is_closed(production: Production) -> bool:
@@ -67,8 +73,13 @@ def is_closed(production: Production) -> bool:
     return False
 
 
-def closed_night(production: Production, procedure: str, day: date) -> ClosedNight:
+def closed_night(production: Production, procedure: str, day: date | None, command: str) -> ClosedNight:
     """What a closed night holds.
+
+    Parameters
+    ----------
+    command
+        By which it is made, for the error's text.
 
     Raises
     ------
@@ -78,8 +89,7 @@ def closed_night(production: Production, procedure: str, day: date) -> ClosedNig
     receipt = current_receipt(production, Close.name, NIGHT) if is_closed(production) else None
     if receipt is None:
         raise NightError(
-            f"{production.root}: the night is not closed. Run it first: "
-            f"luigi --module osa_luigi NightTask --date {day.isoformat()} --procedure {procedure}"
+            f"{production.root}: the {'night is' if day else 'nights are'} not closed. Run this first: {command}"
         )
     named = next(Path(item["path"]).name for item in receipt.inputs if item["role"] == "declared")
     listing = production.state / "configs" / named

@@ -102,7 +102,7 @@ class _Planner:
     ) -> None:
         self._main = main
         self._settings = settings
-        self._nights = sorted(nights, key=lambda night: (night.day, night.procedure))
+        self._nights = sorted(nights, key=lambda night: (night.day or date.max, night.procedure))
         self._described = described
         self._production = analysis_production(main, settings, nights[0].day)
         self._configs: dict[Path, Mapping[str, Any]] = {}
@@ -189,7 +189,7 @@ class _Planner:
         for name in self._settings.reads:
             kind = KINDS[name]
             for label, key, made in night.products(book, kind.step, kind.role):
-                unit = None if kind.per == "night" else parse_unit(label)
+                unit = parse_unit(label) if kind.per != "night" and label.startswith("Run") else None
                 yield File(
                     kind=name,
                     path=night.production.root / made.path,
@@ -202,7 +202,7 @@ class _Planner:
                 )
 
     def _runs(self, files: Iterable[File]) -> Iterator[DataRun]:
-        known = sorted({(file.date, file.run) for file in files if file.run is not None})
+        known = sorted({(file.date, file.run) for file in files if file.date and file.run is not None})
         catalogs = {day: self._catalog(day) for day in {day for day, _ in known}}
         for day, run in known:
             source = catalogs[day].get(run)

@@ -1,7 +1,7 @@
 """The luigi graph of a user's analysis.
 
 AnalysisTask (validates and spawns)
-  ├── NightTask                            of what it reads, where it is not closed
+  ├── NightTask, CampaignTask, AnalysisTask   what it reads, where it is not closed
   └── AnalysisCloseTask
         └── AnalysisPartTask (run)         for a scope of runs; else closing brings the analysis along
 """
@@ -20,9 +20,8 @@ from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.lease import take_lease
 from osa_luigi.batch.task import BatchTask
 from osa_luigi.config import Analysis, Configuration, MainConfig, load
+from osa_luigi.config.analysis import Source
 from osa_luigi.errors import ConfigurationError, NightError, OsaError
-from osa_luigi.night import compact
-from osa_luigi.products.production import Production
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.closed import is_closed
 from osa_luigi.tasks import part
@@ -30,10 +29,12 @@ from osa_luigi.tasks.analysis_session import (
     AnalysisSession,
     analysis_session,
     find_analysis,
+    asked_nights,
     forget_analyses,
     production_of_analysis,
-    require_scope,
+    source_production,
 )
+from osa_luigi.tasks.campaign_task import CampaignTask
 from osa_luigi.tasks.night import NightTask
 from osa_luigi.tasks.nights import NightsParameter
 
@@ -69,7 +70,7 @@ class AnalysisJob(BatchTask):
         return [Job(self.task_id, root, self.calls(), priority=self.priority, group=self.stage)]
 
     def make_executor(self) -> Executor:
-        procedure = self.session.settings.of[0]
+        procedure = self.session.settings.reconstruction
         return part.executor(_configuration(self.session.main, procedure))
 
     def heard(self, event: Event) -> None:
@@ -117,7 +118,8 @@ class AnalysisTask(luigi.Task):  # type: ignore[misc]
     name = luigi.Parameter(description="The analysis, by its name in the library")
     date = NightsParameter(
         default=(),
-        description="Observation date (the evening's), YYYY-MM-DD; for a campaign several: 2024-11-15,2024-11-18..2024-11-20",
+        description="Observation date (the evening's), YYYY-MM-DD; for a campaign several: 2024-11-15,2024-11-18..2024-11-20 "
+        "(none: all of the campaign that it reads)",
     )
     production = luigi.Parameter(default="", description="Production id; default: the analysis's")
 
@@ -125,19 +127,34 @@ class AnalysisTask(luigi.Task):  # type: ignore[misc]
     def _found(self) -> tuple[MainConfig, Analysis]:
         return find_analysis(self.name, self.production)
 
-    def requires(self) -> list[NightTask]:
+    def requires(self) -> list[luigi.Task]:
         """The nights of what it reads. In a campaign only those that are not closed: each is planned as a whole to be looked at."""
         try:
-            main, settings = self._found
-            require_scope(settings, self.date)
+            return list(self._required())
         except OsaError:
             return []  # `run` says it
-        return [
-            NightTask(date=day, procedure=procedure)
-            for day in self.date
-            for procedure, production in settings.productions.items()
-            if settings.scope != "campaign" or not is_closed(_of_night(main, day, production))
-        ]
+
+    def _required(self) -> Iterator[luigi.Task]:
+        main, settings = self._found
+        days = asked_nights(main, settings, self.date)
+        whole = settings.campaign if not self.date else ""
+        if whole:  # its own process for each night, so many at a time
+            yield CampaignTask(name=whole)
+        for source in settings.sources:
+            if source.scope == "campaign":
+                yield AnalysisTask(name=source.procedure, date=days)
+            elif not whole or source.campaign != whole:
+                yield from self._nights(source, days)
+
+    def _nights(self, source: Source, days: tuple[datetime.date, ...]) -> Iterator[luigi.Task]:
+        main, settings = self._found
+        for day in days:
+            if settings.scope == "campaign" and is_closed(source_production(main, source, day)):
+                continue
+            if source.scope:
+                yield AnalysisTask(name=source.procedure, date=(day,))
+            else:
+                yield NightTask(date=day, procedure=source.procedure)
 
     def complete(self) -> bool:
         """Whether the nights are finished, and the analysis is; one that cannot be looked at is not, and `run` says why."""
@@ -165,10 +182,6 @@ class AnalysisTask(luigi.Task):  # type: ignore[misc]
         close = self._close()
         close.session.begin()
         yield close
-
-
-def _of_night(main: MainConfig, day: datetime.date, production: str) -> Production:
-    return Production(main.site.paths.running_analysis / compact(day) / production)
 
 
 def _configuration(main: MainConfig, procedure: str) -> Configuration:

@@ -10,7 +10,9 @@ from functools import cached_property
 
 from osa_luigi.analysis.describe import ask
 from osa_luigi.batch.lease import take_lease
-from osa_luigi.config import Analysis, MainConfig, load_analysis, load_main, thaw
+from osa_luigi.config import Analysis, MainConfig, load_analysis, load_campaign, load_main, thaw
+from osa_luigi.config.analysis import Source
+from osa_luigi.config.kinds import ANALYSIS_TYPE, COMMANDS, RECONSTRUCTION
 from osa_luigi.errors import ExecutorError, NightError, ProductError
 from osa_luigi.night import compact
 from osa_luigi.products.commit import finish_move
@@ -20,8 +22,9 @@ from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Presence, ReceiptBook
 from osa_luigi.runner.leg import sweep_scratch
 from osa_luigi.steps.call import StepCall
-from osa_luigi.steps.closed import closed_night
-from osa_luigi.steps.plan_analysis import AnalysisPlan, analysis_production, class_spec, plan_analysis
+from osa_luigi.steps.closed import ClosedNight, closed_night
+from osa_luigi.steps.plan_analysis import CAMPAIGNS, AnalysisPlan, analysis_production, class_spec, plan_analysis
+from osa_luigi.tasks.campaign.standing import Nights
 from osa_luigi.tasks.session import config_path
 
 logger = logging.getLogger("luigi-interface")
@@ -130,14 +133,41 @@ def open_analysis(main: MainConfig, settings: Analysis, days: Sequence[date]) ->
     OsaError
         A night is not closed, what is read is not there, or the class cannot be used.
     """
-    require_scope(settings, days)
-    nights = [
-        closed_night(Production(main.site.paths.running_analysis / compact(day) / production), procedure, day)
-        for day in days
-        for procedure, production in settings.productions.items()
-    ]
+    days = asked_nights(main, settings, days)
+    nights = [_closed(main, source, day) for source in settings.sources for day in _days_of(source, days)]
     described = ask(class_spec(settings), thaw(settings.parameters))
     return AnalysisSession(main, settings, plan_analysis(main, settings, nights, described))
+
+
+def asked_nights(main: MainConfig, settings: Analysis, days: Sequence[date]) -> tuple[date, ...]:
+    """The nights to read: those asked for, or all of the campaign that is read, as far as there are data of them.
+
+    Raises
+    ------
+    NightError
+        None is asked for, or several where the analysis takes one.
+    """
+    if not days and settings.campaign:
+        nights = Nights(main.path, main, load_campaign(main, settings.campaign, each_value=False))
+        days = [day for day in nights.campaign.nights() if nights.has_raw(day)]
+    require_scope(settings, days)
+    return tuple(days)
+
+
+def source_production(main: MainConfig, source: Source, day: date | None) -> Production:
+    """Where a production lies that an analysis reads."""
+    folder = compact(day) if day else CAMPAIGNS
+    return Production(main.site.paths.running_analysis / folder / source.production)
+
+
+def _days_of(source: Source, days: Sequence[date]) -> Sequence[date | None]:
+    return [None] if source.scope == "campaign" else days
+
+
+def _closed(main: MainConfig, source: Source, day: date | None) -> ClosedNight:
+    command = COMMANDS[ANALYSIS_TYPE if source.scope else RECONSTRUCTION].format(name=source.procedure)
+    command = command.replace("DATE", day.isoformat() if day else "DATE..DATE")
+    return closed_night(source_production(main, source, day), source.procedure, day, command)
 
 
 def require_scope(settings: Analysis, days: Sequence[date]) -> None:
@@ -177,5 +207,5 @@ def forget_analyses() -> None:
 
 def production_of_analysis(main: MainConfig, settings: Analysis, days: Sequence[date]) -> Production:
     """Where an analysis's products go."""
-    require_scope(settings, days)
+    days = asked_nights(main, settings, days)
     return analysis_production(main, settings, days[0])

@@ -7,9 +7,9 @@ from functools import cached_property
 
 import luigi
 
-from osa_luigi.config import load_main, load_workflow, procedure_names
+from osa_luigi.config import MainConfig, load_analysis, load_main, load_workflow, procedure_names
 from osa_luigi.config.campaign import CAMPAIGN_TYPE
-from osa_luigi.config.kinds import RECONSTRUCTION, SCHEMAS
+from osa_luigi.config.kinds import ANALYSIS_TYPE, SCHEMAS
 from osa_luigi.errors import ConfigurationError, OsaError
 from osa_luigi.night import parse_date
 from osa_luigi.tasks.analysis import AnalysisTask
@@ -38,8 +38,12 @@ class WorkflowTask(luigi.Task):  # type: ignore[misc]
         )  # a generator: luigi sends to it, which a list's iterator does not take
 
     @cached_property
+    def _main(self) -> MainConfig:
+        return load_main(config_path(), check_files=False)
+
+    @cached_property
     def _tasks(self) -> list[luigi.Task]:
-        main = load_main(config_path(), check_files=False)
+        main = self._main
         types = {name: kind for kind in SCHEMAS for name in procedure_names(main, kind)}
         order = load_workflow(main, self.name).order
         return [self._task(name, types) for name in order]
@@ -48,10 +52,10 @@ class WorkflowTask(luigi.Task):  # type: ignore[misc]
         kind = types[name]
         if kind == CAMPAIGN_TYPE:
             return CampaignTask(name=name)
+        if kind == ANALYSIS_TYPE and (self.date or load_analysis(self._main, name, check_files=False).campaign):
+            return AnalysisTask.from_str_params({"name": name, "date": self.date})
         if not self.date:
             raise ConfigurationError(
                 [f"workflow {self.name!r}: {name!r} is for a night: say which (--date YYYY-MM-DD)"]
             )
-        if kind == RECONSTRUCTION:
-            return NightTask(date=parse_date(self.date), procedure=name)
-        return AnalysisTask.from_str_params({"name": name, "date": self.date})
+        return NightTask(date=parse_date(self.date), procedure=name)
