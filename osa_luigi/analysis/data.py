@@ -156,7 +156,10 @@ class Data:
     def as_json(self) -> dict[str, Any]:
         """In JSON's own types."""
         return {
-            "files": [{**asdict(file), "path": str(file.path), "date": file.date and file.date.isoformat()} for file in self.files],
+            "files": [
+                {**asdict(file), "path": str(file.path), "date": file.date and file.date.isoformat()}
+                for file in self.files
+            ],
             "runs": [{**asdict(run), "date": run.date.isoformat()} for run in self.runs],
             "chunk_rows": self.chunk_rows,
         }

@@ -52,7 +52,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "calibration": Kind("charge_calibration", "calibration", "night", "", "the charge calibration of the night"),
         "longterm": Kind("longterm", "h5", "night", "/cosmics/table", "the check of the night over all runs"),
         "analysis_summary": Kind("analysis", "summary", "part", "", "the summary of another analysis"),
-        "analysis_calibration": Kind("analysis", "calibration", "part", "", "the calibration that another analysis found"),
+        "analysis_calibration": Kind(
+            "analysis", "calibration", "part", "", "the calibration that another analysis found"
+        ),
         "analysis_files": Kind("analysis", "file:", "part", "", "the further files of another analysis"),
     }
 )

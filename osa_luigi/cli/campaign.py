@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -13,16 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from osa_luigi.cli import options
+from osa_luigi.cli.campaign_lines import counts, forecast_lines, print_estimate, said
+from osa_luigi.cli.campaign_running import run
 
 if TYPE_CHECKING:
-    from osa_luigi.tasks.campaign.costs import Estimate
-    from osa_luigi.tasks.campaign.forecast import Forecast
-    from osa_luigi.tasks.campaign.standing import Nights, Standing
-    from osa_luigi.tasks.campaign.work import Progress, Work
+    from osa_luigi.tasks.campaign.standing import Nights
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-INTERRUPTED = 130
 SHOWN = 20
 """Nights that `status` names of each kind."""
 
@@ -71,7 +68,7 @@ def start(config_file: Path | None, name: str, local_scheduler: bool, thorough: 
     Exit codes: 0 all nights are closed (or have no data), 1 some are not, or it is paused, 3 the configuration is wrong,
     10 another process runs it (it is said which), 130 it was stopped.
     """
-    _run(_open(config_file, name), local_scheduler, thorough, as_json)
+    run(_open(config_file, name), local_scheduler, thorough, as_json)
 
 
 @campaign.command()
@@ -88,7 +85,7 @@ def resume(config_file: Path | None, name: str, local_scheduler: bool, thorough:
     """
     nights = _open(config_file, name)
     nights.folder.resume()
-    _run(nights, local_scheduler, thorough, as_json)
+    run(nights, local_scheduler, thorough, as_json)
 
 
 @campaign.command()
@@ -150,17 +147,17 @@ def plan(config_file: Path | None, name: str, days: tuple[date, ...], as_json: b
         if as_json:
             rows.append(found.as_json())
         elif found.state is not State.NO_DATA:
-            click.echo("\n".join(_forecast_lines(found)))
+            click.echo("\n".join(forecast_lines(found)))
     cost = estimate(to_make, costs(nights.main, faked=fake(nights, nights.campaign.point(0))))
     if as_json:
-        counts = {str(state): count for state, count in states.items()}
-        data = {"campaign": name, "states": counts, "make": dict(to_make), "estimate": asdict(cost), "nights": rows}
+        by_state = {str(state): count for state, count in states.items()}
+        data = {"campaign": name, "states": by_state, "make": dict(to_make), "estimate": asdict(cost), "nights": rows}
         options.print_json(data)
     else:
-        click.echo(f"\n{sum(states.values())} productions: {_said(states)}.")
-        click.echo(f"To be made: {_counts(to_make) or 'nothing'}.")
+        click.echo(f"\n{sum(states.values())} productions: {said(states)}.")
+        click.echo(f"To be made: {counts(to_make) or 'nothing'}.")
         if to_make:
-            _print_estimate(cost)
+            print_estimate(cost)
     if states[State.BLOCKED]:
         raise click.exceptions.Exit(1)
 
@@ -207,7 +204,7 @@ def status(config_file: Path | None, name: str, everything: bool, as_json: bool)
             }
         )
     else:
-        click.echo(f"Campaign {name}: {_said(states)}.")
+        click.echo(f"Campaign {name}: {said(states)}.")
         click.echo(
             f"Run by process {runner.pid} on {runner.host} since {runner.since}." if runner else "Nobody runs it."
         )
@@ -256,87 +253,3 @@ def _open(config_file: Path | None, name: str) -> Nights:
     config = options.the_config(config_file)
     main = load_main(config, check_files=False)
     return Nights(config, main, load_campaign(main, name))
-
-
-def _run(nights: Nights, local_scheduler: bool, thorough: bool, as_json: bool) -> None:
-    from osa_luigi.tasks.campaign.standing import DONE
-    from osa_luigi.tasks.campaign.work import Work
-
-    name = nights.campaign.name
-    if held := nights.folder.paused():
-        click.echo(f"{name} is {held}. `osa campaign resume {name}` goes on with it.", err=True)
-        raise click.exceptions.Exit(1)
-    _require_free(nights)
-    asked = ["--local-scheduler"] if local_scheduler else []
-    told: dict[str, Any] = {} if as_json else {"started": _print_start, "ended": _print_end}
-    work = Work(nights, asked, thorough=thorough, **told)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, work.stop)
-    progress = work.run()
-    left = {state: count for state, count in progress.states.items() if state not in DONE}
-    good = not left and not work.stopped and not work.paused
-    if as_json:
-        _print_progress(name, work, progress, good)
-    else:
-        click.echo(f"Campaign {name}: {progress}." + (f" `osa campaign report {name}` says why." if left else ""))
-    if work.stopped and not work.paused:
-        raise click.exceptions.Exit(INTERRUPTED)
-    if not good:
-        raise click.exceptions.Exit(1)
-
-
-def _require_free(nights: Nights) -> None:
-    """Another process may run it: then this one has nothing to do."""
-    from osa_luigi.errors import ExecutorError
-    from osa_luigi.tasks.morning.engines import ALREADY_RUNNING
-
-    try:
-        nights.folder.take_lease()
-    except ExecutorError as error:
-        if nights.folder.runner() is None:
-            raise
-        click.echo(str(error), err=True)
-        raise click.exceptions.Exit(ALREADY_RUNNING) from error
-
-
-def _print_progress(name: str, work: Work, progress: Progress, good: bool) -> None:
-    states = {str(state): count for state, count in progress.states.items()}
-    data = {"campaign": name, "good": good, "stopped": work.stopped, "paused": work.paused}
-    options.print_json({**data, "looked_at": progress.looked_at, "of": progress.of, "states": states})
-
-
-def _print_start(standing: Standing) -> None:
-    click.echo(f"{standing.date.isoformat()}  {standing.point}  started; log: {standing.log}")
-
-
-def _print_end(standing: Standing, progress: Progress) -> None:
-    from osa_luigi.tasks.campaign.report import line
-
-    click.echo(f"{line(standing)} ({standing.minutes or 0:g} min)  [{progress}]")
-
-
-def _forecast_lines(found: Forecast) -> Iterable[str]:
-    parts = [f"{verb} {_counts(steps)}" for verb, steps in (("make", found.make), ("refused", found.refused)) if steps]
-    for verb, steps in (("link", found.link), ("there", found.there)):
-        if steps:
-            parts.append(f"{verb} {sum(steps.values())}")
-    sources = f" (from {', '.join(found.linked_from)})" if found.linked_from else ""
-    yield f"{found.date.isoformat()}  {found.point}  {found.state}: {'; '.join(parts) or 'nothing to do'}{sources}"
-    yield from (f"    {reason}" for reason in found.why)
-    if found.note:
-        yield f"    {found.note.splitlines()[0]}"
-
-
-def _print_estimate(cost: Estimate) -> None:
-    rests = f"by the receipts of earlier nights: {_counts(cost.receipts)}" if cost.receipts else "no receipts yet"
-    click.echo(f"Estimate: {cost.core_hours:g} core hours, {cost.gigabytes:g} GB ({rests}).")
-    if cost.unknown:
-        click.echo(f"Not in the estimate, for want of receipts: {_counts(cost.unknown)}.")
-
-
-def _counts(steps: Any) -> str:
-    return ", ".join(f"{count} {step}" for step, count in steps.items())
-
-
-def _said(states: Counter[Any]) -> str:
-    return ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "no nights"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from osa_luigi.config import CAMPAIGN_TYPE, MainConfig, load, load_campaign, load_main, procedure_names
+from osa_luigi.config import CAMPAIGN_TYPE, MainConfig, load, load_analysis, load_campaign, load_main, procedure_names
+from osa_luigi.config.kinds import ANALYSIS_TYPE
 from osa_luigi.config.luigi_cfg import named_config
 from osa_luigi.errors import ConfigurationError, NightError
 
@@ -117,7 +118,27 @@ def open_night(
 
     main = the_config(config_file)
     chosen = procedure or (procedure_of(main, production) if production else "")
+    if production and not chosen:
+        _refuse_analysis(main, production, day)
     return open_session(main, day, production, chosen, to_write=to_write)
+
+
+def _refuse_analysis(config_file: Path, production_id: str, day: date) -> None:
+    """A production of an analysis is looked at by other commands: the steps of a night say nothing about it."""
+    from osa_luigi.night import compact
+
+    main = load_main(config_file, check_files=False)
+    for name in procedure_names(main, ANALYSIS_TYPE):
+        try:
+            made = load_analysis(main, name, check_files=False)
+        except ConfigurationError:
+            continue  # as of a procedure
+        if made.production_id == production_id:
+            logs = main.site.paths.running_analysis / ("campaigns" if made.scope == "campaign" else compact(day))
+            raise NightError(
+                f"--production {production_id}: is made by the analysis {name}, not by a reconstruction. How it stands, and what of it is made: "
+                f"osa analysis show {name} --date {day.isoformat()}; its logs lie in {logs / production_id / '.osa' / 'logs'}"
+            )
 
 
 def print_json(data: Any) -> None:

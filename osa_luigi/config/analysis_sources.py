@@ -94,9 +94,7 @@ def _sources(
         yield from _points(around, checked, key, one, point[1] if point else None)
 
 
-def _points(
-    around: Surroundings, checked: Checked, key: Key, one: Checked, index: int | None
-) -> Iterator[Source]:
+def _points(around: Surroundings, checked: Checked, key: Key, one: Checked, index: int | None) -> Iterator[Source]:
     """A campaign's productions: of one point, or of all."""
     copy = check_procedure(one.document, Problems())  # what is wrong with it was noted, and is its own matter
     campaign = build_campaign(around, copy, each_value=False)

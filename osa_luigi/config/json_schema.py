@@ -1,6 +1,7 @@
 """The schemas as JSON Schema, for editors: what an editor can know of a file without the others.
 
-It is more lenient than `osa config validate`: with `extends` a key may be missing that is required, and any may be null.
+It is more lenient than `osa config validate` only where a procedure has `extends`: a key may be missing that is required, and any may be
+null, which takes back what is inherited.
 """
 
 from __future__ import annotations
@@ -17,6 +18,11 @@ from osa_luigi.config.sharing import SHARING
 DRAFT = "http://json-schema.org/draft-07/schema#"
 """The newest that editors know everywhere."""
 
+_EXTENDS = {"properties": {"extends": {"type": "string"}}, "required": ["extends"]}
+
+_HEAD = ("name", "type", "extends")
+"""What is never inherited, or never taken back."""
+
 _TYPES = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean", "dict": "object"}
 
 
@@ -27,18 +33,20 @@ def main_schema() -> dict[str, Any]:
 
 def procedure_schema() -> dict[str, Any]:
     """Of a file with a procedure, or with a library."""
-    parts = {kind: _procedure(schema) for kind, schema in SCHEMAS.items()}
-    named = [{"if": _has_type(kind), "then": _reference(kind)} for kind in SCHEMAS if kind != RECONSTRUCTION]
-    others = {"not": {"anyOf": [_has_type(kind) for kind in SCHEMAS if kind != RECONSTRUCTION]}} if named else {}
+    whole = {kind: _section(schema, lenient=False) for kind, schema in SCHEMAS.items()}
+    heirs = {_heir(kind): _inheriting(schema) for kind, schema in SCHEMAS.items()}
+    named = [{"if": _has_type(kind), "then": _either(kind)} for kind in SCHEMAS if kind != RECONSTRUCTION]
+    untyped = {"if": _EXTENDS, "then": {"anyOf": [_reference(_heir(kind)) for kind in SCHEMAS]}}
+    others = {"if": {"required": ["type"]}, "then": {"if": _has_type(RECONSTRUCTION), "then": _either(RECONSTRUCTION)}}
     known = {"properties": {"type": {"enum": list(SCHEMAS)}}}
-    procedure = {"allOf": [known, *named, {"if": others, "then": _reference(RECONSTRUCTION)}]}
+    procedure = {"allOf": [known, *named, {**others, "else": {**untyped, "else": _reference(RECONSTRUCTION)}}]}
     library = _section(SHARING, lenient=False)
     elements = {"type": "array", "minItems": 1, "items": _reference("procedure"), "description": "Procedures."}
     library["properties"]["procedures"] = elements
     return {
         "$schema": DRAFT,
         "title": "Procedure or library of osa_luigi",
-        "definitions": {**parts, "procedure": procedure, "library": library},
+        "definitions": {**whole, **heirs, "procedure": procedure, "library": library},
         "if": {"anyOf": [{"required": [name]} for name in library["properties"]]},
         "then": _reference("library"),
         "else": _reference("procedure"),
@@ -53,16 +61,24 @@ def _reference(name: str) -> dict[str, str]:
     return {"$ref": f"#/definitions/{name}"}
 
 
-def _procedure(schema: Schema) -> dict[str, Any]:
-    """One type of procedure: what it must say itself, or leave to the one that it extends."""
+def _either(kind: str) -> dict[str, Any]:
+    """A procedure that says all itself, or one that leaves things to the one that it extends."""
+    return {"if": _EXTENDS, "then": _reference(_heir(kind)), "else": _reference(kind)}
+
+
+def _heir(kind: str) -> str:
+    return f"{kind}_extending"
+
+
+def _inheriting(schema: Schema) -> dict[str, Any]:
+    """One type of procedure as it may be written beside `extends`; its head is not inherited."""
     found = _section(schema, lenient=True)
-    needed = [name for name, rule in schema.items() if rule.get("required") and name not in ("name", "type")]
-    inherits = [{"required": ["extends"]}]
-    return {**found, "required": ["name"], **({"anyOf": [*inherits, {"required": needed}]} if needed else {})}
+    own = {name: _rule(schema[name], lenient=False) for name in _HEAD if name in schema}
+    return {**found, "properties": {**found["properties"], **own}, "required": ["name"]}
 
 
 def _section(schema: Schema, *, lenient: bool) -> dict[str, Any]:
-    properties = {name: _rule(rule, lenient=lenient and name != "name") for name, rule in schema.items()}
+    properties = {name: _rule(rule, lenient=lenient) for name, rule in schema.items()}
     required = [name for name, rule in schema.items() if rule.get("required") and not lenient]
     needed = {"required": required} if required else {}
     return {"type": "object", "properties": properties, "additionalProperties": False, **needed}
@@ -88,7 +104,9 @@ def _type(rule: Schema) -> dict[str, Any]:
     found: dict[str, Any] = {"type": names[0] if len(names) == 1 else names}
     inner = rule.get("schema")
     if "list" in kinds and inner:
-        found["items"] = _section(inner["schema"], lenient=False) if is_section(inner) else _type(inner)
+        found["items"] = (
+            _section(inner["schema"], lenient=False) if is_section(inner) else {**_type(inner), **_limits(inner)}
+        )
     return found
 
 

@@ -23,6 +23,8 @@ COMMANDS: Mapping[str, str] = {
 }
 """What a person types to run a procedure."""
 
+WORKFLOW_COMMAND = "luigi --module osa_luigi WorkflowTask --name {name} --date DATE"
+
 
 def type_of(value: Mapping[str, Any]) -> str:
     """The type that a procedure is checked as: what it says, or what it is likely to mean."""

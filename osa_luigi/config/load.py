@@ -13,7 +13,7 @@ from osa_luigi.config.analysis_building import build_analysis, check_provided
 from osa_luigi.config.build import build_main, build_procedure, build_site
 from osa_luigi.config.campaign import CAMPAIGN_TYPE, Campaign, parse_point
 from osa_luigi.config.campaign_building import build_campaign, check_point, on_cluster
-from osa_luigi.config.kinds import ANALYSIS_TYPE, RECONSTRUCTION
+from osa_luigi.config.kinds import ANALYSIS_TYPE, COMMANDS, RECONSTRUCTION, WORKFLOW_COMMAND, with_article
 from osa_luigi.config.library import Surroundings, choose, names, procedure_files, read_all, read_library
 from osa_luigi.config.model import Configuration, MainConfig, Procedure, used_steps
 from osa_luigi.config.problems import Position, Problems, suggestion
@@ -142,7 +142,13 @@ def load_workflow(main: MainConfig, name: str) -> Workflow:
     problems = Problems()
     found = {one.name: one for one in _workflows(main, problems)}
     if name not in found and not problems:
-        problems.add(Position(main.path), "", f"no workflow {name!r} {suggestion(name, found)}")
+        kind = next((kind for kind in COMMANDS if name in procedure_names(main, kind)), "")
+        said = (
+            f"{name!r} is {with_article(kind)}, not a workflow (run it by: {COMMANDS[kind].format(name=name)})"
+            if kind
+            else ""
+        )
+        problems.add(Position(main.path), "", said or f"no workflow {name!r} {suggestion(name, found)}")
     problems.raise_if_any()
     return found[name]
 
@@ -273,6 +279,10 @@ def _choose(
     main: _Main, library: list[Checked], kind: str, around: Problems, name: str | None, problems: Problems
 ) -> Checked | None:
     """The procedure to use; what is wrong elsewhere in the library counts where none was asked for by name, or it is not found."""
+    if name and all(one.values["name"] != name for one in library) and _is_workflow(main, name):
+        text = f"{name!r} is a workflow, not {with_article(kind)} (run it by: {WORKFLOW_COMMAND.format(name=name)})"
+        problems.add(Position(main.config.path), "", text)
+        return None
     sound = all(main.checked.sound(name) for name in ("procedures", "libraries"))
     broken = bool(around or any(one.problems for one in library) or not sound)
     chosen = choose(main.checked, library, kind, name, quiet=broken)
@@ -280,6 +290,10 @@ def _choose(
         for basket in (around, *(one.problems for one in library)):
             problems.absorb(basket)
     return chosen
+
+
+def _is_workflow(main: _Main, name: str) -> bool:
+    return any(one.name == name for one in read_all(main.checked, Problems()).workflows)
 
 
 def _build(main: _Main, chosen: Checked, library: list[Checked], problems: Problems, check_files: bool) -> Any:

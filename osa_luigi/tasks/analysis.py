@@ -28,8 +28,8 @@ from osa_luigi.tasks import part
 from osa_luigi.tasks.analysis_session import (
     AnalysisSession,
     analysis_session,
-    find_analysis,
     asked_nights,
+    find_analysis,
     forget_analyses,
     production_of_analysis,
     source_production,

@@ -36,7 +36,7 @@ RUNS = 5
 SLOTS = 500
 ASKED = Asked(memory_mb=2000, time_limit_s=600.0)
 POLL_S = 60.0
-TURNS_PER_NIGHT = 2000
+TURNS_PER_NIGHT = 400
 """After so many for each night, the campaign counts as stuck."""
 WHEN = "2025-01-01T00:00:00+00:00"
 
@@ -410,8 +410,9 @@ def _wishes(label: str, subruns: int) -> list[Wish]:
 
 
 def _nature(random: Random) -> Nature:
+    """Within what the policies let a job grow to, also two in an element: nobody here raises resources."""
     return Nature(
-        duration_s=random.choice([30.0, 100.0, 200.0, 250.0]) if random.random() < 0.98 else 700.0,
+        duration_s=random.choice([30.0, 100.0, 200.0, 250.0]) if random.random() < 0.98 else 650.0,
         memory_mb=random.choice([2500, 5000]) if random.random() < 0.03 else 1000,
         broken=random.random() < 0.002,
     )
