@@ -136,7 +136,7 @@ def _refuse_analysis(config_file: Path, production_id: str, day: date) -> None:
         if made.production_id == production_id:
             logs = main.site.paths.running_analysis / ("campaigns" if made.scope == "campaign" else compact(day))
             raise NightError(
-                f"--production {production_id}: is made by the analysis {name}, not by a reconstruction. How it stands, and what of it is made: "
+                f"--production {production_id}: is made by the analysis {name}, not by a reconstruction. What of it is made, says "
                 f"osa analysis show {name} --date {day.isoformat()}; its logs lie in {logs / production_id / '.osa' / 'logs'}"
             )
 

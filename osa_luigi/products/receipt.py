@@ -57,7 +57,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What really happened in the attempt that made a unit's products."""
+    """What really happened in the attempt that made a unit's products; `fake` if a fake step pretended to."""
 
     step: str
     unit: str
@@ -70,6 +70,7 @@ class Receipt:
     software: Mapping[str, str]
     attempt: Mapping[str, Any] = field(default_factory=dict)
     linked_from: str = ""
+    fake: bool = False
 
     @property
     def name(self) -> str:
@@ -78,7 +79,10 @@ class Receipt:
 
     def text(self) -> str:
         """The receipt's file."""
-        return json.dumps({"format": FORMAT, **plain(asdict(self))}, indent=1) + "\n"
+        content = plain(asdict(self))
+        if not self.fake:  # as receipts always were: an older version reads them, too
+            del content["fake"]
+        return json.dumps({"format": FORMAT, **content}, indent=1) + "\n"
 
     def made(self, role: str) -> Made | None:
         """The file of a role, if it was made."""

@@ -34,6 +34,7 @@ from osa_luigi.runner.forked import Outcome, run_forked
 from osa_luigi.runner.last_words import last_words
 from osa_luigi.steps.behaviour import behaviour
 from osa_luigi.steps.call import StepCall
+from osa_luigi.steps.fake import FakeStep
 from osa_luigi.steps.software import software
 from osa_luigi.steps.standing import Standing, difference, remedy, standing
 from osa_luigi.steps.step import Command, Step
@@ -356,6 +357,7 @@ def _receipt(run: _Attempt, verified: Mapping[str, Any]) -> Receipt:
         },
         software=software(),
         attempt=run.record("made", ""),
+        fake=isinstance(run.step, FakeStep),
     )
 
 

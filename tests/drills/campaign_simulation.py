@@ -18,6 +18,9 @@ from typing import Any
 from tests.simulation.campaign import Campaign, Result
 
 SHOWN = 20
+FROM_NIGHTS = 100
+GROWTH = 1.1
+"""Memory of so many nights counts as flat if the second half of them needs at most so much more than the first."""
 
 
 def play(asked: argparse.Namespace, seed: int) -> Result:
@@ -29,21 +32,22 @@ def play(asked: argparse.Namespace, seed: int) -> Result:
 def told(result: Result) -> dict[str, Any]:
     """For a program to read: of the memory the ends, the largest, and some points between."""
     memory = [asdict(one) for one in result.memory]
-    rss = [one.rss_mb for one in result.memory]
-    objects = [one.objects for one in result.memory]
-    tenth = max(1, len(memory) // 10)
+    rss = _halves([one.rss_mb for one in result.memory])
+    objects = _halves([float(one.objects) for one in result.memory])
+    flat = len(memory) < FROM_NIGHTS or max(rss["growth"], objects["growth"]) <= GROWTH
     return {
-        **asdict(result),
-        "good": not result.trouble,
+        **vars(result),
+        "good": flat and not result.trouble,
         "trouble": result.trouble[:SHOWN],
-        "memory": {
-            "rss_mb": {"first_tenth": max(rss[:tenth], default=0), "last_tenth": max(rss[-tenth:], default=0)},
-            "objects": {"first_tenth": max(objects[:tenth], default=0), "last_tenth": max(objects[-tenth:], default=0)},
-            "rss_mb_max": max(rss, default=0),
-            "objects_max": max(objects, default=0),
-            "series": memory[:: max(1, len(memory) // 20)],
-        },
+        "memory": {"flat": flat, "rss_mb": rss, "objects": objects, "series": memory[:: max(1, len(memory) // 20)]},
     }
+
+
+def _halves(sizes: list[float]) -> dict[str, float]:
+    """The largest of the first half of the nights, and of the second."""
+    half = len(sizes) // 2
+    first, second = max(sizes[:half], default=0.0), max(sizes[half:], default=0.0)
+    return {"first_half": first, "second_half": second, "growth": round(second / first, 2) if first else 1.0}
 
 
 def plot(result: Result, path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,24 @@ def _finished(pool: LocalExecutor, tmp_path_factory: pytest.TempPathFactory) -> 
 def finished(_finished: FakeSite, tmp_path: Path) -> FakeSite:
     """A site of which the night is finished."""
     return _finished.copy(tmp_path / "finished")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Small file systems of their own; root alone may mount them."""
+    mounted: list[Path] = []
+
+    def mount(options: str) -> Path:
+        folder = tmp_path / f"disk{len(mounted)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        if shutil.which("mount") is None:
+            pytest.skip("a small disk to fill cannot be mounted: there is no mount command")
+        if (done := subprocess.run(command, capture_output=True, text=True, check=False)).returncode:
+            pytest.skip(f"a small disk to fill cannot be mounted (root may): {done.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", str(folder)], check=True)

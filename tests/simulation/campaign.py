@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import os
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -72,7 +72,7 @@ class Result:
     products: int = 0
     starts: int = 0
     engines: int = 0
-    hurt: Counter[str] = field(default_factory=Counter)
+    hurt: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     sbatch_calls: int = 0
     turns: int = 0
     simulated_h: float = 0.0

@@ -76,7 +76,7 @@ def costs(main: MainConfig, *, faked: bool) -> dict[str, Cost]:
     found: dict[str, list[tuple[float, int]]] = {}
     for production in _newest(main):
         for receipt in _some(production, {step for step, known in found.items() if len(known) >= ENOUGH}):
-            if not receipt.linked_from and (receipt.step in NEVER_FAKED or pretended(receipt.counts) is faked):
+            if not receipt.linked_from and (receipt.step in NEVER_FAKED or pretended(receipt) is faked):
                 found.setdefault(receipt.step, []).append((_cpu(receipt), sum(made.size for made in receipt.outputs)))
     return {
         step: Cost(median(cpu for cpu, _ in known), median(size for _, size in known), len(known))

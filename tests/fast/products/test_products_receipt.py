@@ -21,6 +21,7 @@ from osa_luigi.products.receipt import (
     presence,
     read_receipt,
 )
+from osa_luigi.steps.fake import pretended
 
 text = st.text(max_size=6)
 places = st.from_regex(r"[a-zé ]{1,8}(/[a-z.]{1,8}x)?", fullmatch=True).map(Path)
@@ -234,3 +235,24 @@ def test_a_file_where_a_folder_should_be_is_a_loss_not_an_error(production):
     assert presence(production, receipt) is ReceiptBook(production).presence(receipt.name) is Presence.LOST
     other = replace(receipt, unit="Run00009")
     assert ReceiptBook(production).receipt(other.name) is None
+
+
+@pytest.mark.parametrize("fake", [False, True])
+def test_a_receipt_says_that_a_fake_made_it_and_else_nothing_of_that(tmp_path: Path, fake: bool) -> None:
+    text = Receipt("dl2", "Run02008", "k", 1, {}, (), (), {"rows": 3}, {}, fake=fake).text()
+    assert ("fake" in json.loads(text)) is fake
+    (tmp_path / "r.json").write_text(text)
+    assert read_receipt(tmp_path / "r.json").fake is fake
+
+
+@pytest.mark.parametrize(
+    ("receipt", "expected"),
+    [
+        (Receipt("dl2", "Run02008", "k", 1, {}, (), (), {"rows": 3}, {}), False),
+        (Receipt("analysis", "night", "k", 1, {}, (), (), {"files": 1, "rows": 0}, {}), False),
+        (Receipt("dl2", "Run02008", "k", 1, {}, (), (), {"files": 2}, {}), True),
+        (Receipt("dl2", "Run02008", "k", 1, {}, (), (), {}, {}, fake=True), True),
+    ],
+)
+def test_a_fake_of_an_older_version_is_known_by_what_it_counts(receipt: Receipt, expected: bool) -> None:
+    assert pretended(receipt) is expected

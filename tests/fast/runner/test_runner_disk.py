@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,27 +14,6 @@ from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import current_receipt
 
 Disk = Callable[[str], Path]
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    """Small file systems of their own; root alone may mount them."""
-    mounted: list[Path] = []
-
-    def mount(options: str) -> Path:
-        folder = tmp_path / f"disk{len(mounted)}"
-        folder.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        if shutil.which("mount") is None:
-            pytest.skip("a small disk to fill cannot be mounted: there is no mount command")
-        if (done := subprocess.run(command, capture_output=True, text=True, check=False)).returncode:
-            pytest.skip(f"a small disk to fill cannot be mounted (root may): {done.stderr.strip()}")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def check_nothing_counts(production: Production, call) -> None:

@@ -15,7 +15,7 @@ from fake_nights import DAY, FakeSite, new_process, run_night
 from osa_luigi.config import load_campaign, load_main
 from osa_luigi.errors import ExecutorError
 from osa_luigi.night import observe
-from osa_luigi.products.receipt import ReceiptBook
+from osa_luigi.products.receipt import Receipt, ReceiptBook
 from osa_luigi.tasks.campaign import work
 from osa_luigi.tasks.campaign.costs import Cost, costs, estimate
 from osa_luigi.tasks.campaign.folder import Note
@@ -51,9 +51,12 @@ def forecast(site: FakeSite) -> list[Forecast]:
 
 def linked(site: FakeSite, production: str) -> Counter[str]:
     """Step → how many are linked."""
+    return Counter(receipt.step for receipt in receipts(site, production) if receipt.linked_from)
+
+
+def receipts(site: FakeSite, production: str) -> list[Receipt]:
     book = ReceiptBook(site.production(production))
-    receipts = [receipt for name in book.names() if (receipt := book.receipt(name))]
-    return Counter(receipt.step for receipt in receipts if receipt.linked_from)
+    return [receipt for name in book.names() if (receipt := book.receipt(name))]
 
 
 @pytest.mark.usefixtures("borrowed")
@@ -73,6 +76,8 @@ def test_one_tailcut_value_changed_makes_dl1ab_and_what_follows_and_links_the_re
 
     after = forecast(site)
     assert [(one.state, one.make, one.link) for one in after] == [(State.CLOSED, {}, {})] * 2
+    fakes = {receipt.step: receipt.fake for receipt in receipts(site, "fake-p000")}
+    assert {step for step, fake in fakes.items() if not fake} == {"close"}
     known = costs(nights(site).main, faked=True)
     assert known["dl1ab"].receipts == 6
     assert set(costs(nights(site).main, faked=False)) == {"close"}
