@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from osa_luigi.config import STEPS, load, load_main, procedure_names
+from osa_luigi.config import STEPS, load, load_campaign, load_main, load_workflow, procedure_names, scientific, validate
 from osa_luigi.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[3]
@@ -71,3 +71,16 @@ def test_lst1(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_lst1_elsewhere_names_what_is_missing() -> None:
     with pytest.raises(ConfigurationError, match=r"lst1.yaml:6:9: site.base: no such folder: /fefs/aswg/data/real"):
         load(LST1)
+
+
+def test_the_stock_library_has_a_campaign_a_workflow_and_two_analyses(simulated_site: Path) -> None:
+    names, problems = validate(SIMULATED)
+    assert problems == []
+    assert names == ["simulated", "fake", "cleaning", "datacheck_trend", "crab_rate"]
+    main = load_main(SIMULATED)
+    campaign = load_campaign(main, "cleaning")
+    first, second = (load(SIMULATED, point.procedure) for point in campaign.all_points())
+    ids = (first.procedure.production_id, second.procedure.production_id)
+    assert [one.partition("-sim")[2] for one in ids] == ["-picture8", "-picture6"]
+    assert scientific(first) == scientific(load(SIMULATED, "simulated").procedure) != scientific(second)
+    assert load_workflow(main, "first_look").order == ("simulated", "datacheck_trend", "crab_rate")
