@@ -89,7 +89,7 @@ def closed_night(production: Production, procedure: str, day: date | None, comma
     receipt = current_receipt(production, Close.name, NIGHT) if is_closed(production) else None
     if receipt is None:
         raise NightError(
-            f"{production.root}: the {'night is' if day else 'nights are'} not closed. Run this first: {command}"
+            f"{production.root}: the {'night is' if day else 'nights are'} not closed. Run it first: {command}"
         )
     named = next(Path(item["path"]).name for item in receipt.inputs if item["role"] == "declared")
     listing = production.state / "configs" / named

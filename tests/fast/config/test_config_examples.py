@@ -82,5 +82,5 @@ def test_the_stock_library_has_a_campaign_a_workflow_and_two_analyses(simulated_
     first, second = (load(SIMULATED, point.procedure) for point in campaign.all_points())
     ids = (first.procedure.production_id, second.procedure.production_id)
     assert [one.partition("-sim")[2] for one in ids] == ["-picture8", "-picture6"]
-    assert scientific(first) == scientific(load(SIMULATED, "simulated").procedure) != scientific(second)
+    assert scientific(first) == scientific(load(SIMULATED, "simulated")) != scientific(second)
     assert load_workflow(main, "first_look").order == ("simulated", "datacheck_trend", "crab_rate")
