@@ -84,7 +84,7 @@ def with_changes(data: Any, draw: Any) -> Any:
 def changed_files(draw: Any) -> tuple[Any, Any]:
     main = load_yaml(draw(st.sampled_from([file for file in FILES if file.parent.name == "configs"]))).value
     procedure = load_yaml(draw(st.sampled_from([file for file in FILES if file.parent.name == "procedures"]))).value
-    main = {**main, "procedures": ["p.yaml"], "default_procedure": procedure["name"]}
+    main = {**main, "procedures": ["p.yaml"], "default_procedure": procedure.get("name")}
     if draw(st.booleans()):
         return with_changes(main, draw), procedure
     return main, with_changes(procedure, draw)
