@@ -9,36 +9,28 @@ from __future__ import annotations
 import gc
 import json
 import os
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from osa_luigi.batch.slurm import model as m
-from osa_luigi.batch.slurm.model import Wish
-from osa_luigi.batch.slurm.policies import Asked, Policies
+from osa_luigi.batch.slurm.policies import Policies
 from osa_luigi.config import Point, load_campaign, load_main
-from osa_luigi.config.schema import STEPS
 from osa_luigi.night.dates import compact
 from osa_luigi.tasks.campaign import core
-from osa_luigi.tasks.campaign.folder import Note
 from osa_luigi.tasks.campaign.standing import DONE, Nights, Standing, finished
-from osa_luigi.tasks.morning.look import Night, State
+from tests.simulation.campaign_process import Process
+from tests.simulation.campaign_site import NAME, RUNS, some_nature, wishes_of, write_site
 from tests.simulation.production import Production
 from tests.simulation.world import Crash, Danger, Dice, Disk, Nature, Slurm
 
-NAME = "all"
-FIRST = date(2024, 1, 1)
-RUNS = 5
 SLOTS = 500
-ASKED = Asked(memory_mb=2000, time_limit_s=600.0)
 POLL_S = 60.0
 TURNS_PER_NIGHT = 400
 """After so many for each night, the campaign counts as stuck."""
-WHEN = "2025-01-01T00:00:00+00:00"
 
 
 @dataclass
@@ -81,80 +73,6 @@ class Result:
     memory: list[Memory] = field(default_factory=list)
 
 
-class Process:
-    """The campaign's process: carries out what core.py decides, as tasks/campaign/work.py does, in the simulated world."""
-
-    def __init__(self, world: Campaign) -> None:
-        nights = world.open()
-        self._world, self._nights = world, nights
-        self._waiting = nights.campaign.nights()
-        self._ended: list[tuple[Engine, int]] = []
-        self.state = core.State(nights.campaign.nights_in_flight, nights.campaign.points)
-
-    def turn(self) -> None:
-        """What it does between two looks at its processes; `Crash` kills it."""
-        self._poll()
-        while self._ended:
-            engine, code = self._ended.pop(0)
-            found = self._night(engine.night, engine.point)
-            if found.state is State.TO_DO:
-                found = Night(found.date, found.production, State.INCOMPLETE, "its engine ended")
-            self.hear(core.Judged(engine.night, found, core.Ended(code, 1.0, "")))
-        self.hear(core.Freed())
-
-    def has_ended(self, engine: Engine, code: int) -> None:
-        """One of its engines is no more."""
-        self._ended.append((engine, code))
-
-    def hear(self, event: core.Event) -> None:
-        """Decide, and carry out."""
-        self.state, commands = core.decide(self.state, event)
-        left = deque(commands)
-        while left:
-            self._world.danger.step()
-            if (answer := self._carry_out(left.popleft())) is not None:
-                self.state, commands = core.decide(self.state, answer)
-                left.extendleft(reversed(commands))
-
-    def _poll(self) -> None:
-        pause = self._nights.folder.paused()
-        self.hear(core.Polled(pause is not None, at_once=bool(pause and pause.now)))
-
-    def _carry_out(self, command: core.Command) -> core.Event | None:
-        campaign = self._nights.campaign
-        match command:
-            case core.Take():
-                day = next(self._waiting, None)
-                return core.Taken(day, day is not None and self._nights.has_raw(day))
-            case core.Look(day, index):
-                point = campaign.point(index)
-                note = self._nights.folder.notes(day).get(point.production)
-                return core.Looked(day, self._nights.standing(day, point, note).state, noted=note is not None)
-            case core.Examine(day, index):
-                return core.Judged(day, self._night(day, campaign.point(index)))
-            case core.Start(day, index):
-                self._world.start(day, campaign.point(index))
-                self._write(day, Note(WHEN, campaign.point(index).production, State.AT_WORK))
-            case core.Write(day, index, found, _):
-                point = campaign.point(index)
-                self._write(day, Note(WHEN, point.production, found.state, found.why, self._nights.settings(point)))
-            case core.Interrupt():
-                self._world.interrupt()
-        return None
-
-    def _night(self, day: date, point: Point) -> Night:
-        closed = bool(finished(self._nights.production(day, point)))
-        return Night(day, point.production, State.CLOSED if closed else State.TO_DO)
-
-    def _write(self, day: date, note: Note) -> None:
-        self._nights.folder.note(day, note)
-        try:
-            self._world.danger.step()
-        except Crash:
-            self._world.tear(self._nights.folder.root / "nights" / f"{compact(day)}.jsonl")
-            raise
-
-
 class Campaign:
     """The world of a campaign, driven by a seed.
 
@@ -180,7 +98,7 @@ class Campaign:
         self._per_job = random.choice([1, 2])
         self._natures: dict[str, Nature] = {}
         self._slurm = Slurm(dice, self.danger, self._natures, accounts=random.random() < 0.7, slots=SLOTS)
-        self._base, self._config = base, _site(base, nights, points, nights_in_flight)
+        self._base, self._config = base, write_site(base, nights, points, nights_in_flight)
         self._process: Process | None = None
         self._engines: list[Engine] = []
         self._productions: dict[tuple[date, str], Production] = {}
@@ -302,8 +220,8 @@ class Campaign:
 
     def _production(self, day: date, point: Point) -> Production:
         label = f"{compact(day)}.{point.production}"
-        wishes = _wishes(label, self.result.subruns)
-        natures = {wish.name: _nature(self._random) for wish in wishes}
+        wishes = wishes_of(label, self.result.subruns)
+        natures = {wish.name: some_nature(self._random) for wish in wishes}
         self._natures |= natures
 
         def settings(generation: int) -> m.Settings:
@@ -368,54 +286,6 @@ class Campaign:
         result.trouble += self._slurm.trouble()
         if result.most_nights_at_work > (most := self._nights.campaign.nights_in_flight):
             result.trouble.append(f"{result.most_nights_at_work} nights at a time, and {most} are asked for")
-
-
-def _site(base: Path, nights: int, points: int, nights_in_flight: int) -> Path:
-    """A site with a raw folder for each night, and the campaign."""
-    for number in range(nights):
-        folder = base / "R0" / compact(FIRST + timedelta(days=number))
-        folder.mkdir(parents=True)
-        (folder / "raw").touch()
-    main = {
-        "site": {"name": "simulated", "base": str(base), "paths": {"r0": str(base / "R0")}},
-        "procedures": ["library.json"],
-        "default_procedure": "fake",
-        "resources": {name: {"memory_mb": 300} for name in STEPS},
-    }
-    fake = {"name": "fake", "production_id": "fake", "dl2": {"models": "models"}, "fake": {}}
-    campaign: dict[str, Any] = {
-        "name": NAME,
-        "type": "campaign",
-        "reconstruction": "fake",
-        "dates": [{"first": FIRST.isoformat(), "last": (FIRST + timedelta(days=nights - 1)).isoformat()}],
-        "nights_in_flight": nights_in_flight,
-    }
-    if points > 1:
-        key = ["dl1ab", "tailcuts", "picture_thresh"]
-        campaign["grid"] = [{"key": key, "values": [8 + number for number in range(points)]}]
-    (base / "library.json").write_text(json.dumps({"procedures": [fake, campaign]}))
-    (base / "site.json").write_text(json.dumps(main))
-    return base / "site.json"
-
-
-def _wishes(label: str, subruns: int) -> list[Wish]:
-    wishes: list[Wish] = []
-    merges = []
-    for run in range(1, RUNS + 1):
-        names = [f"{label}.dl1.{run}.{number}" for number in range(subruns // RUNS)]
-        wishes += [Wish(name, f"Run{run}.dl1", "dl1", ASKED, index=index) for index, name in enumerate(names)]
-        merges.append(Wish(f"{label}.merge.{run}", "merge", "merge", ASKED, after=tuple(names)))
-    after = tuple(wish.name for wish in merges)
-    return [*wishes, *merges, Wish(f"{label}.close", "close", "close", ASKED, after=after)]
-
-
-def _nature(random: Random) -> Nature:
-    """Within what the policies let a job grow to, also two in an element: nobody here raises resources."""
-    return Nature(
-        duration_s=random.choice([30.0, 100.0, 200.0, 250.0]) if random.random() < 0.98 else 650.0,
-        memory_mb=random.choice([2500, 5000]) if random.random() < 0.03 else 1000,
-        broken=random.random() < 0.002,
-    )
 
 
 def _memory(night: int) -> Memory:

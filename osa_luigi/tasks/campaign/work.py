@@ -155,7 +155,8 @@ class Work:
             case core.Write(day, index, found, ended):
                 self._write(day, self._point(index), found, ended)
             case core.Interrupt():
-                self._processes.stop()
+                if not self.stopped:  # a signal's handler has told them already, and a second Ctrl-C is another matter
+                    self._processes.stop()
         return None
 
     def _point(self, index: int) -> Point:

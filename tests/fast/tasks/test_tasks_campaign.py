@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -195,6 +196,33 @@ def test_a_pause_lets_nights_end_and_a_resume_goes_on(site: FakeSite, pretended:
     assert nights(site).folder.resume()
     assert not nights(site).folder.resume()
     assert work.Work(nights(site)).run().states[State.CLOSED] == 6
+
+
+def test_a_stop_is_one_ctrl_c_for_each_night_at_work(
+    site: FakeSite, pretended: Pretended, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A second one would cut short how luigi ends."""
+
+    def slow(asked: Any, night: Any, logs: Path, began: Any, options: Any) -> work.Command:
+        told = tmp_path / f"{night.date}"
+        script = f"trap 'echo told >> {told}' INT; echo ready >> {told}; for i in 1 2 3 4 5; do sleep 0.1; done; exit 1"
+        return work.Command(["sh", "-c", script], logs / "x.log", {})
+
+    monkeypatch.setattr(work, "night_command", slow)
+    run = work.Work(nights(site))
+    places = [tmp_path / f"{DAY + timedelta(days=number)}" for number in range(2)]
+
+    def stop_when_ready(seconds: float) -> None:
+        sleep(seconds)
+        if not run.stopped and all(place.exists() for place in places):
+            run.stop()
+
+    sleep = time.sleep
+    monkeypatch.setattr("osa_luigi.tasks.campaign.work.time.sleep", stop_when_ready)
+    progress = run.run()
+    assert run.stopped
+    assert [place.read_text() for place in places] == ["ready\ntold\n"] * 2
+    assert progress.looked_at == 2
 
 
 def test_what_was_closed_is_known_by_its_marker_and_its_settings(site: FakeSite, pretended: Pretended) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from osa_luigi.tasks.campaign import core
 from osa_luigi.tasks.morning.look import Night, State
-from tests.simulation.campaign import Campaign, Process, Result
+from tests.simulation.campaign import Campaign, Result
+from tests.simulation.campaign_process import Process
 
 DAY = date(2024, 11, 15)
 
