@@ -223,7 +223,9 @@ class Campaign:
         wishes = wishes_of(label, self.result.subruns)
         natures = {wish.name: some_nature(self._random) for wish in wishes}
         for wish in wishes:
-            if wish.index is None:  # five merges share an element: together, too, they must fit into what a job may grow to
+            if (
+                wish.index is None
+            ):  # five merges share an element: together, too, they must fit into what a job may grow to
                 natures[wish.name].duration_s = min(natures[wish.name].duration_s, 200.0)
         self._natures |= natures
 
