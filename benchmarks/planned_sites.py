@@ -49,7 +49,7 @@ def make_site(folder: Path, subruns: int) -> int:
 
 def make_products(site: Path, legs: str, *, whole: bool) -> None:
     """A receipt and a file for every product of the plan, or of its subruns and the night's calibration only."""
-    from osa_luigi.tasks.session import open_session
+    from osa_luigi.tasks.opening import open_session
 
     plan = open_session(site / "main.yaml", DAY, legs, legs).plan
     calibration = plan.calibration.calls if plan.calibration else ()

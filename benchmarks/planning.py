@@ -71,7 +71,7 @@ def measure(site: Path, legs: str, subruns: int) -> dict[str, Any]:
 
     from osa_luigi.batch.worker import OsaWorker
     from osa_luigi.night import observe
-    from osa_luigi.tasks import session as sessions
+    from osa_luigi.tasks import opening as sessions
     from osa_luigi.tasks.night import CloseTask
     from osa_luigi.tasks.part import NightPart
 
@@ -100,7 +100,7 @@ def measure(site: Path, legs: str, subruns: int) -> dict[str, Any]:
 def plan_nights(site: Path, nights: int, subruns: int) -> dict[str, Any]:
     """Observe and plan nights one after another in this process, and let go of each, as a campaign does."""
     import osa_luigi.tasks.graph  # noqa: F401 (as an engine has it)
-    from osa_luigi.tasks import session as sessions
+    from osa_luigi.tasks import opening as sessions
 
     logging.disable(logging.INFO)
     with_imports_mb = resident_mb()

@@ -31,7 +31,8 @@ from osa_luigi.steps.behaviour import behaviour
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.planner import run_summary_group
 from osa_luigi.steps.step import Command
-from osa_luigi.tasks.session import Session, night_paths
+from osa_luigi.tasks.opening import night_paths
+from osa_luigi.tasks.session import Session
 from tests.drills.nights import DAY, Site, tiny_night
 
 STEPS = (

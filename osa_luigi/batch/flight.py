@@ -85,6 +85,8 @@ class TaskInFlight:
         self.untold = False
         """Whether the scheduler hears of some members' success only by that of the batch."""
         self.shown = ""
+        self.said = 0
+        """How many members had ended when the log last told of it."""
         self._starter = starter
 
     def run(self) -> None:
@@ -130,9 +132,14 @@ class TaskInFlight:
         return f"{len(reasons)} of {len(self.members)} {self.task.noun} failed\n{told}"
 
     @property
+    def ended(self) -> int:
+        """How many members have ended, well or not."""
+        return len(self.members) - len(self.left)
+
+    @property
     def progress(self) -> int:
         """Per cent of the members that ended."""
-        return 100 * (len(self.members) - len(self.left)) // len(self.members)
+        return 100 * self.ended // len(self.members)
 
     @property
     def summary(self) -> str:
@@ -141,7 +148,7 @@ class TaskInFlight:
         counts = {
             "running": running,
             "waiting": len(self.left) - running,
-            "done": len(self.members) - len(self.left) - len(self.failed),
+            "done": self.ended - len(self.failed),
             "failed": len(self.failed),
         }
         return f"{len(self.members)} {self.task.noun}: " + ", ".join(f"{n} {what}" for what, n in counts.items() if n)

@@ -23,6 +23,11 @@ class Messages:
         self._jobs: dict[str, JobInFlight] = {}
         self._batches: dict[str, TaskInFlight] = {}
 
+    @property
+    def batches(self) -> list[TaskInFlight]:
+        """Those of which something changed."""
+        return list(self._batches.values())
+
     def note(self, job: JobInFlight) -> None:
         """Something about a job changed."""
         self._jobs[job.task.task_id] = job

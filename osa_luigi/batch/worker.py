@@ -259,6 +259,10 @@ class OsaWorker(LastingWorker):
         logger.info("%s is tried again", task)
 
     def _show(self) -> None:
+        for flight in self._messages.batches:
+            if flight.ended != flight.said:
+                flight.said = flight.ended
+                logger.info("%s: %s", flight.task, flight.summary)
         few = len(self._jobs) <= MOST_SHOWN_SINGLY
         self._messages.send(self._scheduler, self._id, self._jobs, members=few)
 
@@ -281,7 +285,8 @@ class OsaWorker(LastingWorker):
     def _say_end(self, job: JobInFlight, failure: str | None) -> None:
         task = job.task
         if failure is None:
-            logger.info("%s done", task)
+            if not any(flight.is_batch for flight in job.awaited_by):  # of a batch, a line for each look is enough
+                logger.info("%s done", task)
             task.trigger_event(LuigiEvent.SUCCESS, task)
         elif task.task_id in self._given_up and not job.heard:
             # luigi's scheduler tries what failed again after its retry_delay; the executor remembers, and nothing was done.

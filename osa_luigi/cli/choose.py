@@ -17,7 +17,8 @@ from osa_luigi.products.production import Production
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.catalogue import STEPS
 from osa_luigi.steps.planner import run_summary_group
-from osa_luigi.tasks.session import Session, night_paths
+from osa_luigi.tasks.opening import night_paths
+from osa_luigi.tasks.session import Session
 
 RUN_SUMMARY = "run_summary"
 """The one step that does not stand in a night's plan: the plan is made from what it makes."""

@@ -20,8 +20,8 @@ from osa_luigi.products.decisions import Decision, DecisionKind, decide, decisio
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import ReceiptBook
 from osa_luigi.steps.close import MARKER
+from osa_luigi.tasks.opening import configure, night_paths, production_folder
 from osa_luigi.tasks.parts import parse
-from osa_luigi.tasks.session import configure, night_paths, production_folder
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

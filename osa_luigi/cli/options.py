@@ -79,7 +79,7 @@ def the_config(config_file: Path | None) -> Path:
     """The main configuration that was asked for, or the one that luigi would take."""
     if found := config_file or named_config():
         return found
-    from osa_luigi.tasks.session import config_path  # what `osa nights` and the like do without
+    from osa_luigi.tasks.opening import config_path  # what `osa nights` and the like do without
 
     return config_path()
 
@@ -114,7 +114,7 @@ def open_night(
     config_file: Path | None, day: date, production: str, procedure: str | None, *, to_write: bool = False
 ) -> Session:
     """Validate, observe and plan a night; nothing is run or written, and with `to_write` a run could."""
-    from osa_luigi.tasks.session import open_session
+    from osa_luigi.tasks.opening import open_session
 
     main = the_config(config_file)
     chosen = procedure or (procedure_of(main, production) if production else "")

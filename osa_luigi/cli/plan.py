@@ -16,8 +16,8 @@ from osa_luigi.cli.tables import plain_table, print_table
 from osa_luigi.errors import NightError
 from osa_luigi.products.decisions import about
 from osa_luigi.steps.plan import NightPlan
+from osa_luigi.tasks.notices import left_out, newer_calibration, not_selected
 from osa_luigi.tasks.outlook import REFUSED, TO_MAKE, Kind, Outlook, outlooks
-from osa_luigi.tasks.session import left_out, newer_calibration, not_selected
 
 SHOWN = 10
 """Differences that the summary shows; --all shows every step's."""

@@ -17,7 +17,7 @@ from osa_luigi.ledger.places import is_production
 from osa_luigi.night import compact, parse_date, run_label
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import current_receipt
-from osa_luigi.tasks.session import configure, production_folder
+from osa_luigi.tasks.opening import configure, production_folder
 
 RUN = re.compile(r"(?:Run)?(\d{1,9})", re.ASCII)
 

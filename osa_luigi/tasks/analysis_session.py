@@ -25,7 +25,7 @@ from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.closed import ClosedNight, closed_night
 from osa_luigi.steps.plan_analysis import CAMPAIGNS, AnalysisPlan, analysis_production, class_spec, plan_analysis
 from osa_luigi.tasks.campaign.standing import Nights
-from osa_luigi.tasks.session import config_path
+from osa_luigi.tasks.opening import config_path
 
 logger = logging.getLogger("luigi-interface")
 

@@ -14,7 +14,7 @@ from osa_luigi.tasks.campaign.report import line
 from osa_luigi.tasks.campaign.standing import DONE, Nights, Standing
 from osa_luigi.tasks.campaign.work import Progress, Work
 from osa_luigi.tasks.morning.look import State
-from osa_luigi.tasks.session import config_path
+from osa_luigi.tasks.opening import config_path
 
 logger = logging.getLogger("luigi-interface")
 

@@ -21,9 +21,10 @@ from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.standing import decided_since
 from osa_luigi.tasks.grid import grid
 from osa_luigi.tasks.live import live_attempts
+from osa_luigi.tasks.notices import passed_over
 from osa_luigi.tasks.outlook import REFUSED, Outlook, outlooks
 from osa_luigi.tasks.overview import ACTION, Failure, Overview, Place, Row, State
-from osa_luigi.tasks.session import Session, passed_over
+from osa_luigi.tasks.session import Session
 from osa_luigi.tasks.verdict import judge, night_options
 
 

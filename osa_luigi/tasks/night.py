@@ -29,6 +29,15 @@ from osa_luigi.errors import ConfigurationError, NightError, OsaError
 from osa_luigi.night import compact, require_raw
 from osa_luigi.steps.close import MARKER
 from osa_luigi.steps.plan import Group
+from osa_luigi.tasks.notices import passed_over
+from osa_luigi.tasks.opening import (
+    choose_procedure,
+    config_path,
+    configure,
+    forget_session,
+    night_paths,
+    production_folder,
+)
 from osa_luigi.tasks.part import CalibrationTask, NightPart, RunSummaryTask
 from osa_luigi.tasks.run import (
     DatacheckTask,
@@ -37,15 +46,6 @@ from osa_luigi.tasks.run import (
     PlotsTask,
     ReconstructionTask,
     RunCalibrationTask,
-)
-from osa_luigi.tasks.session import (
-    choose_procedure,
-    config_path,
-    configure,
-    forget_session,
-    night_paths,
-    passed_over,
-    production_folder,
 )
 
 logger = logging.getLogger("luigi-interface")

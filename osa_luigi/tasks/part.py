@@ -18,15 +18,8 @@ from osa_luigi.config import Configuration
 from osa_luigi.night import leave_out_damaged, scan_raw
 from osa_luigi.steps.plan import Group
 from osa_luigi.steps.planner import run_summary_group
-from osa_luigi.tasks.session import (
-    Session,
-    config_path,
-    configure,
-    night_paths,
-    note_made,
-    production_folder,
-    session,
-)
+from osa_luigi.tasks.opening import config_path, configure, night_paths, production_folder, session
+from osa_luigi.tasks.session import Session, note_made
 
 logger = logging.getLogger("luigi-interface")
 

@@ -1,32 +1,17 @@
-"""What the tasks of one night share: validated configuration, observed night, plan, and what is made already.
-
-Luigi asks tasks again and again what they require and whether they are complete, also in a process that only got a task back from the
-scheduler. So the answer is worked out once for each (date, production) and kept.
-"""
+"""What the tasks of one night share: validated configuration, observed night, plan, and what is made already."""
 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
-from functools import cache, partial
-from pathlib import Path
 
 from osa_luigi.batch.lease import take_lease
-from osa_luigi.config import Configuration, load
-from osa_luigi.errors import ConfigurationError, ExecutorError, KeyConflictError, NightError, ProductError
+from osa_luigi.config import Configuration
+from osa_luigi.errors import ExecutorError, KeyConflictError, ProductError
 from osa_luigi.night import (
-    CalibrationSource,
-    DataLevel,
-    Night,
-    NightPaths,
-    Run,
-    Selection,
     compact,
-    observe,
-    select,
 )
 from osa_luigi.products.commit import finish_move
 from osa_luigi.products.decisions import Decided, decisions
@@ -37,18 +22,19 @@ from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Presence, Receipt, ReceiptBook
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.plan import NightPlan
-from osa_luigi.steps.planner import declared_part, plan_night
 from osa_luigi.steps.standing import Standing, difference, is_of_one_unit, standing
-from osa_luigi.tasks.begun import Books, Choice, choose_calibration, pointings_in_use
+from osa_luigi.tasks.notices import newer_calibration, not_selected, passed_over
 from osa_luigi.tasks.policies import decide_by_rules
-from osa_luigi.tasks.provided import with_provided
 
 logger = logging.getLogger("luigi-interface")
 
-PRODUCTION_ID = r"(?!\.)[A-Za-z0-9._+-]{1,64}"
 
 SHOWN = 5
 """Conflicts that a message shows."""
+
+
+MOST_SPAWNED = 3
+"""Spawned, done, and once more for a product that was lost while the night ran."""
 
 
 @dataclass
@@ -218,6 +204,16 @@ class Session:
         return True
 
 
+opened: dict[tuple[date, str], Session] = {}
+"""The sessions of this process, by date and production id (opening.py)."""
+
+
+def note_made(production: Production, name: str, key: str) -> None:
+    """Something was made: every night that was opened hears of it, since an earlier night's calibration is made in that night."""
+    for one in opened.values():
+        one.made.add((production, name, key))
+
+
 def _beginning(plan: NightPlan, generation: int, swept: int, linked: int) -> str:
     subruns = sum(len(run.run.subruns) for run in plan.runs.values())
     parts = [
@@ -241,53 +237,6 @@ def _beginning(plan: NightPlan, generation: int, swept: int, linked: int) -> str
     return "; ".join(parts)
 
 
-def passed_over(night: Night) -> list[str]:
-    """For people: there are raw files of runs that are not processed."""
-    parts = []
-    if night.unlisted_runs:
-        runs = ", ".join(map(str, night.unlisted_runs))
-        parts.append(f"raw files of runs that the run summary lacks: {runs} (make it again, then run again)")
-    if night.erroneous:
-        parts.append(left_out(night))
-    return parts
-
-
-def came_late(night: Night) -> list[str]:
-    """For people: there are subruns that the run summary does not count, since their files came after it was made."""
-    late = [subrun.label for run in night.data_runs for subrun in run.subruns if run.n_subruns <= subrun.subrun]
-    if not late:
-        return []
-    more = f" and {len(late) - SHOWN} more" if len(late) > SHOWN else ""
-    return [
-        f"raw files that came after the run summary was made: {', '.join(late[:SHOWN])}{more} (their subruns are processed with the "
-        "others; run the night again to add them)"
-    ]
-
-
-def not_selected(night: Night) -> str:
-    """For people: there are DATA runs that the procedure does not ask for."""
-    runs = ", ".join(f"{run} ({why})" for run, why in list(night.unselected.items())[:SHOWN])
-    more = f" and {len(night.unselected) - SHOWN} more" if len(night.unselected) > SHOWN else ""
-    return f"not selected: {runs}{more}"
-
-
-def left_out(night: Night) -> str:
-    """For people: there are runs that are not processed because of their type."""
-    runs = ", ".join(str(run.run_id) for run in night.erroneous)
-    return (
-        f"runs of type ERROR in the run summary are not processed: {runs} (lstchain could not read their subrun 0, or a "
-        "person wrote it; after a repair make the run summary again, then run again)"
-    )
-
-
-def newer_calibration(newer: CalibrationSource) -> str:
-    """For people: there are later calibration runs than those that the production was begun with."""
-    return (
-        f"newer calibration runs are not used, DRS4 {newer.drs4_run} and PEDCALIB {newer.pedcal_run} of "
-        f"{newer.date.isoformat()}: the production keeps what it was begun with; another production id takes them"
-    )
-
-
 def _conflict_message(plan: NightPlan, conflicts: list[tuple[Production, StepCall, Receipt]]) -> str:
     """The first conflicts by what they change; the same change is told once."""
     production = plan.production
@@ -307,160 +256,3 @@ def _conflict_message(plan: NightPlan, conflicts: list[tuple[Production, StepCal
             "does not reach is linked, not made again), or restore the settings.",
         ]
     )
-
-
-MOST_SPAWNED = 3
-"""Spawned, done, and once more for a product that was lost while the night ran."""
-
-
-_sessions: dict[tuple[date, str], Session] = {}
-_procedures: dict[str, str] = {}
-
-
-def config_path() -> Path:
-    """Path of the main configuration, as luigi has it: by its files, or from its command line."""
-    from osa_luigi.tasks.settings import (
-        osa_luigi,
-    )  # luigi's import takes a second, and not all who open a night need it
-
-    return Path(osa_luigi().config)
-
-
-def note_made(production: Production, name: str, key: str) -> None:
-    """Something was made: every night that was opened hears of it, since an earlier night's calibration is made in that night."""
-    for opened in _sessions.values():
-        opened.made.add((production, name, key))
-
-
-def forget_sessions() -> None:
-    """As if this were a new process: for tests, and for whoever changes the configuration under way."""
-    _sessions.clear()
-    _procedures.clear()
-
-
-def forget_session(day: date, production: str) -> None:
-    """Free the memory of a night that is closed, so that it does not grow with a campaign; asked for again, it is opened anew."""
-    _sessions.pop((day, production), None)
-
-
-def choose_procedure(production: str, procedure: str) -> None:
-    """Remember which procedure a production id stands for: tasks below NightTask only know the production."""
-    if procedure:
-        _procedures[production] = procedure
-
-
-def session(day: date, production: str = "") -> Session:
-    """The session of a night, opened once.
-
-    Parameters
-    ----------
-    day
-        Observation date.
-    production
-        Production id; empty: the procedure's own.
-
-    Raises
-    ------
-    OsaError
-        The configuration is wrong, or the night cannot be observed or planned.
-    """
-    key = (day, production)
-    if key not in _sessions:
-        _sessions[key] = open_session(config_path(), day, production, _procedures.get(production, ""))
-    return _sessions[key]
-
-
-def open_session(
-    config: Path, day: date, production: str = "", procedure: str = "", *, to_write: bool = True
-) -> Session:
-    """Validate, observe, plan; nothing is run, nothing written. Without `to_write` nobody asks whether anything could be,
-    and the receipts are read in one pass, as who looks at a night asks for all of them.
-    """
-    configuration = with_provided(configure(config, production, procedure, to_write=to_write), day)
-    observed = cache(partial(observe, night_paths(configuration)))
-    night = selected(observed(day), configuration)
-    root = production_folder(configuration, day)
-    books = cache(lambda one: ReceiptBook(one, at_once=one == root and not to_write))
-    decided = standing_decisions(decisions(root))
-    chosen = _calibration(configuration, night, decided, root, books, observed)
-    earlier = observed(chosen.source.date) if chosen.source and chosen.source.date != day else None
-    pointings = pointings_in_use(night, books(root))
-    planned = partial(plan_night, configuration, night, chosen.source, root, earlier, pointings)
-    return Session(configuration, replace(planned(decided), newer=chosen.newer), {root: books(root)}, replan=planned)
-
-
-def configure(
-    config: Path, production: str = "", procedure: str = "", *, to_write: bool = True, check_files: bool = True
-) -> Configuration:
-    """The validated configuration, with a production id from the command line in place of the procedure's."""
-    configuration = load(config, procedure or None, to_write=to_write, check_files=check_files)
-    if not production:
-        return configuration
-    if not re.fullmatch(PRODUCTION_ID, production):
-        raise ConfigurationError(
-            [f"--production {production!r}: letters, digits and . _ + - only, 64 at most, not beginning with a dot"]
-        )
-    return replace(configuration, procedure=replace(configuration.procedure, production_id=production))
-
-
-def night_paths(configuration: Configuration) -> NightPaths:
-    """The folders that observing reads."""
-    paths = configuration.main.site.paths
-    # What our own gain selection makes lies in the production; a site's R0G is read only where R0 is not raw any more.
-    return NightPaths(
-        r0=paths.r0,
-        r0g=None if configuration.procedure.gain_selection.enabled else paths.r0g,
-        run_summary=paths.run_summary,
-        run_catalog=paths.run_catalog,
-        drive=paths.drive,
-        time_calibration=paths.time_calibration,
-        systematics=paths.systematics,
-        pedestal_ids=paths.pedestal_ids,
-    )
-
-
-def selected(night: Night, configuration: Configuration) -> Night:
-    """The night with those runs that the procedure is for."""
-    asked = configuration.procedure.select
-    if asked.takes_all:
-        return night
-    limits = (asked.zenith.min, asked.zenith.max)
-    return select(
-        night,
-        Selection(
-            numbers=asked.runs.get(night.date.isoformat()),
-            sources=asked.sources,
-            types=asked.types,
-            zenith=limits,
-            take_unknown=asked.zenith.unknown == "take",
-        ),
-    )
-
-
-def production_folder(configuration: Configuration, day: date) -> Production:
-    """``running_analysis/<YYYYMMDD>/<production id>``."""
-    folder = configuration.main.site.paths.running_analysis
-    return Production(folder / compact(day) / configuration.procedure.production_id)
-
-
-def _calibration(
-    configuration: Configuration,
-    night: Night,
-    decided: Decided,
-    production: Production,
-    books: Books,
-    observed: Callable[[date], Night],
-) -> Choice:
-    try:
-        days = configuration.procedure.calibration.look_back_days
-        return choose_calibration(night, days, production, books, observed)
-    except NightError:
-        left = [run for run in night.data_runs if not run.subruns or declared_part(run, decided).subruns]
-        if _needs_calibration(configuration, left):
-            raise
-        return Choice(None)
-
-
-def _needs_calibration(configuration: Configuration, runs: Iterable[Run]) -> bool:
-    """Data that the event builder has calibrated need none, unless a Cat-B calibration starts from it."""
-    return configuration.procedure.cat_b.enabled or any(run.level is not DataLevel.CALIBRATED for run in runs)

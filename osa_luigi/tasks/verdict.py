@@ -14,9 +14,10 @@ from osa_luigi.products.decisions import Decision, about, in_order, within
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.close import Verdict, complete
 from osa_luigi.steps.plan import NightPlan
+from osa_luigi.tasks.notices import came_late, passed_over
 from osa_luigi.tasks.outlook import REFUSED, Outlook
 from osa_luigi.tasks.parts import NIGHT, parts
-from osa_luigi.tasks.session import Session, came_late, passed_over
+from osa_luigi.tasks.session import Session
 
 
 @dataclass(frozen=True, slots=True)

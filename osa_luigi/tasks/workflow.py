@@ -15,7 +15,7 @@ from osa_luigi.night import parse_date
 from osa_luigi.tasks.analysis import AnalysisTask
 from osa_luigi.tasks.campaign_task import CampaignTask
 from osa_luigi.tasks.night import NightTask
-from osa_luigi.tasks.session import config_path
+from osa_luigi.tasks.opening import config_path
 
 
 class WorkflowTask(luigi.Task):  # type: ignore[misc]

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from osa_luigi.night import compact
 from osa_luigi.products.production import Production
-from osa_luigi.tasks.session import Session, open_session
+from osa_luigi.tasks.opening import open_session
+from osa_luigi.tasks.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "tests" / "chain" / "night" / "site.yaml"

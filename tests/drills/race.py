@@ -17,7 +17,7 @@ from osa_luigi.products.production import Production
 from osa_luigi.runner.attempt import attempt
 from osa_luigi.runner.leg import run_calls, warm_up
 from osa_luigi.steps.call import StepCall
-from osa_luigi.tasks.session import config_path, open_session
+from osa_luigi.tasks.opening import config_path, open_session
 from tests.drills.nights import DAY
 
 

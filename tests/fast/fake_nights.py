@@ -23,7 +23,7 @@ from osa_luigi.config import load
 from osa_luigi.night import STREAMS, compact, raw_name
 from osa_luigi.products.attempts import read_records
 from osa_luigi.products.production import Production
-from osa_luigi.tasks import session as sessions
+from osa_luigi.tasks import opening as sessions
 from osa_luigi.tasks.night import NightTask
 
 DAY = date(2024, 11, 15)

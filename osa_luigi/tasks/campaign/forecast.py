@@ -21,8 +21,10 @@ from osa_luigi.steps.plan import NightPlan
 from osa_luigi.steps.standing import difference
 from osa_luigi.tasks.campaign.standing import Nights
 from osa_luigi.tasks.morning.look import State
+from osa_luigi.tasks.notices import not_selected
+from osa_luigi.tasks.opening import night_paths, open_session
 from osa_luigi.tasks.outlook import REFUSED, TO_MAKE, Kind, Outlook, outlook
-from osa_luigi.tasks.session import Session, night_paths, not_selected, open_session
+from osa_luigi.tasks.session import Session
 
 AS_A_RESULT = "a product that was made otherwise"
 """How `difference` tells that only an input changed: the reason stands with the step that made the input."""

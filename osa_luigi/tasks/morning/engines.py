@@ -19,8 +19,8 @@ from osa_luigi.night.dates import compact
 from osa_luigi.process import host
 from osa_luigi.tasks.looking import overview
 from osa_luigi.tasks.morning.look import Asked, Night, State, judged, now_utc
+from osa_luigi.tasks.opening import open_session
 from osa_luigi.tasks.processes import POLL_S, Command, Processes
-from osa_luigi.tasks.session import open_session
 
 ALREADY_RUNNING = 10
 TAIL_BYTES = 100_000

@@ -14,8 +14,9 @@ from osa_luigi.errors import ConfigurationError, OsaError
 from osa_luigi.night.arrivals import Arrival, arrival
 from osa_luigi.night.dates import observation_date
 from osa_luigi.products.production import Production
+from osa_luigi.tasks.notices import left_out
+from osa_luigi.tasks.opening import configure, night_paths, open_session, production_folder
 from osa_luigi.tasks.outlook import Outlook, outlooks
-from osa_luigi.tasks.session import configure, left_out, night_paths, open_session, production_folder
 
 
 class State(StrEnum):

@@ -238,6 +238,31 @@ def test_what_is_tried_again_after_all_is_waited_for_by_the_same_process(
     assert outcome(done)[0] == LuigiStatusCode.SUCCESS_WITH_RETRY
 
 
+def test_the_log_tells_of_a_batch_once_for_each_look(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "luigi-interface")
+    engine = worker(Scheduler(), Arrays(per_poll=0))
+    engine.add(Merged(run_id=0, subruns=4))
+    engine._run_task(engine._get_work().task_id)
+
+    def told(*ended: Event) -> list[str]:
+        caplog.clear()
+        for event in ended:
+            engine._hear(event)
+        engine._show()
+        engine._show()
+        return [line for line in caplog.messages if line.startswith("Element")]
+
+    first, second, third, last = names(0, 0, 1, 2, 3)
+    array = "Element(run_id=0, subrun=0-3)"
+    assert told(Event(first, "step", "fake.0")) == []
+    assert told(Event(first, "done"), Event(second, "done")) == [f"{array}: 4 subruns: 2 waiting, 2 done"]
+    assert told(Event(third, "given up", text="out of luck")) == [
+        "Element(run_id=0, subrun=2) failed: out of luck",
+        f"{array}: 4 subruns: 1 waiting, 2 done, 1 failed",
+    ]
+    assert told(Event(last, "done")) == [f"{array}: 4 subruns: 3 done, 1 failed"]
+
+
 def test_a_cluster_s_words_are_shown_and_summed_up() -> None:
     scheduler = Scheduler()
     arrays = Arrays(per_poll=0)

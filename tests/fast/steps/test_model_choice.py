@@ -29,8 +29,8 @@ from osa_luigi.steps.models import Models
 from osa_luigi.steps.plan import NightPlan
 from osa_luigi.steps.standing import Standing, standing
 from osa_luigi.steps.targets import Layout
+from osa_luigi.tasks.opening import open_session
 from osa_luigi.tasks.outlook import outlook
-from osa_luigi.tasks.session import open_session
 
 LINES = ("dec_2276", "dec_4822", "dec_min_413")
 LEVELS = [{"picture_thresh": 8, "nsb": [0, 0.07, 0.14, 0.22]}, {"picture_thresh": 10, "nsb": [0.38]}]

@@ -19,9 +19,10 @@ from osa_luigi.night import CalibrationSource, compact
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Receipt, ReceiptBook
 from osa_luigi.tasks.begun import calibration_in_use
+from osa_luigi.tasks.opening import open_session
 from osa_luigi.tasks.outlook import Kind, outlooks
 from osa_luigi.tasks.part import CalibrationTask
-from osa_luigi.tasks.session import Session, open_session
+from osa_luigi.tasks.session import Session
 
 pytestmark = pytest.mark.usefixtures("borrowed")
 

@@ -280,7 +280,7 @@ def test_luigi_s_range_asks_about_all_nights_at_once(site: FakeSite, monkeypatch
     assert run_night(site).scheduling_succeeded
     new_process(site.config)
     planned: list[str] = []
-    monkeypatch.setattr("osa_luigi.tasks.session.observe", _counting(planned))
+    monkeypatch.setattr("osa_luigi.tasks.opening.observe", _counting(planned))
     task = RangeDaily(of=NightTask, start=DAY - timedelta(days=1), stop=DAY + timedelta(days=2), days_back=10**5)
     missing = {one.date for one in task.requires()}
     assert missing == {DAY - timedelta(days=1), DAY + timedelta(days=1)}

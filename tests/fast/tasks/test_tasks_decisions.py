@@ -15,7 +15,7 @@ from osa_luigi.products.decisions import DecisionKind, decide, decisions, standi
 from osa_luigi.products.receipt import Receipt, ReceiptBook
 from osa_luigi.steps.standing import Standing
 from osa_luigi.steps.standing import standing as stands
-from osa_luigi.tasks import session as sessions
+from osa_luigi.tasks import opening as sessions
 from osa_luigi.tasks.looking import overview
 from osa_luigi.tasks.outlook import Kind, outlooks
 from osa_luigi.tasks.overview import Overview, State

@@ -16,7 +16,7 @@ from osa_luigi.cli.night_table import print_grid
 from osa_luigi.products.decisions import DecisionKind, decide
 from osa_luigi.tasks.grid import STAGES, Cell, Grid, Line
 from osa_luigi.tasks.looking import overview
-from osa_luigi.tasks.session import open_session
+from osa_luigi.tasks.opening import open_session
 
 LSTOSA_DAY = date(2020, 1, 17)
 """A night that LSTOSA's own tests go by: see tests/fast/steps/test_plan.py."""

@@ -16,7 +16,7 @@ from osa_luigi.products.attempts import known_records, read_records
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Receipt, ReceiptBook
 from osa_luigi.tasks.looking import overview
-from osa_luigi.tasks.session import open_session
+from osa_luigi.tasks.opening import open_session
 from osa_luigi.tasks.verdict import Missing, next_of
 
 HEAVY = {"astropy", "jinja2", "lstchain", "luigi", "numpy", "psutil", "sqlalchemy", "tables"}

@@ -18,8 +18,8 @@ from osa_luigi.errors import ProductError
 from osa_luigi.process import host
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import ReceiptBook, current_receipt
-from osa_luigi.tasks import session as sessions
-from osa_luigi.tasks.session import open_session
+from osa_luigi.tasks import opening as sessions
+from osa_luigi.tasks.opening import open_session
 
 pytestmark = pytest.mark.usefixtures("borrowed")
 
@@ -344,4 +344,4 @@ def test_what_a_night_was_begun_with_calibrates_it_to_its_end(finished: FakeSite
 
 def test_a_closed_night_takes_no_more_memory(fake_site: FakeSite) -> None:
     assert run_night(fake_site).status is LuigiStatusCode.SUCCESS
-    assert not sessions._sessions
+    assert not sessions.opened

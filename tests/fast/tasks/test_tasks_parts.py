@@ -11,9 +11,9 @@ from fake_nights import DAY, FakeSite, new_process, plan_of
 from osa_luigi.batch.slurm.executor import job_key
 from osa_luigi.errors import NightError
 from osa_luigi.tasks.night import CloseTask
+from osa_luigi.tasks.opening import choose_procedure
 from osa_luigi.tasks.part import NightPart
 from osa_luigi.tasks.parts import chosen, parts
-from osa_luigi.tasks.session import choose_procedure
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from osa_luigi.ledger.report.model import LEFT_OUT, Cell, NightReport
 from osa_luigi.ledger.report.page import PAGE, page
 from osa_luigi.ledger.report.text import text
 from osa_luigi.products.decisions import DecisionKind, decide
-from osa_luigi.tasks import session as sessions
+from osa_luigi.tasks import opening as sessions
 from osa_luigi.tasks.night import CloseTask
 from osa_luigi.tasks.report import night_report
 

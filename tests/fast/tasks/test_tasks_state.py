@@ -20,6 +20,7 @@ from luigi.task_register import Register
 
 from osa_luigi.errors import KeyConflictError
 from osa_luigi.tasks.night import CloseTask, LongtermTask
+from osa_luigi.tasks.opening import PRODUCTION_ID, forget_sessions, session
 from osa_luigi.tasks.part import CalibrationTask, NightPart
 from osa_luigi.tasks.run import (
     DatacheckTask,
@@ -29,7 +30,6 @@ from osa_luigi.tasks.run import (
     ReconstructionTask,
     RunCalibrationTask,
 )
-from osa_luigi.tasks.session import PRODUCTION_ID, forget_sessions, session
 
 OF_NIGHT = (CalibrationTask, LongtermTask, CloseTask)
 OF_RUN = (RunCalibrationTask, MergeTask, Dl2Task, DatacheckTask, PlotsTask)

@@ -13,7 +13,7 @@ from luigi.execution_summary import LuigiStatusCode
 from osa_luigi.cli.app import app
 from osa_luigi.products.production import Production
 from osa_luigi.steps.close import Verdict
-from osa_luigi.tasks import session as sessions
+from osa_luigi.tasks import opening as sessions
 from osa_luigi.tasks.looking import overview
 from osa_luigi.tasks.overview import Overview
 from osa_luigi.tasks.verdict import NightVerdict, UnitVerdict
