@@ -32,6 +32,8 @@ POLL_S = 60.0
 TURNS_PER_NIGHT = 400
 """After so many for each night, the campaign counts as stuck."""
 
+LONGEST_MERGE_S = 200.0
+
 
 @dataclass
 class Engine:
@@ -222,11 +224,9 @@ class Campaign:
         label = f"{compact(day)}.{point.production}"
         wishes = wishes_of(label, self.result.subruns)
         natures = {wish.name: some_nature(self._random) for wish in wishes}
-        for wish in wishes:
-            if (
-                wish.index is None
-            ):  # five merges share an element: together, too, they must fit into what a job may grow to
-                natures[wish.name].duration_s = min(natures[wish.name].duration_s, 200.0)
+        # Merges of several runs share an element: together, too, they must fit into what a job may grow to.
+        for nature in (natures[wish.name] for wish in wishes if wish.index is None):
+            nature.duration_s = min(nature.duration_s, LONGEST_MERGE_S)
         self._natures |= natures
 
         def settings(generation: int) -> m.Settings:
