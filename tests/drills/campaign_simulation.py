@@ -11,8 +11,10 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import quantiles
 from typing import Any
 
 from tests.simulation.campaign import Campaign, Result
@@ -20,7 +22,10 @@ from tests.simulation.campaign import Campaign, Result
 SHOWN = 20
 FROM_NIGHTS = 100
 GROWTH = 1.1
-"""Memory of so many nights counts as flat if the second half of them needs at most so much more than the first."""
+"""Memory of so many nights counts as flat if in the second half of them there are at most so many more live objects.
+
+By the lower quartiles: the upper half, and the resident memory that follows the largest, are of times when many of the nights at work happen
+to be half done."""
 
 
 def play(asked: argparse.Namespace, seed: int) -> Result:
@@ -32,22 +37,33 @@ def play(asked: argparse.Namespace, seed: int) -> Result:
 def told(result: Result) -> dict[str, Any]:
     """For a program to read: of the memory the ends, the largest, and some points between."""
     memory = [asdict(one) for one in result.memory]
-    rss = _halves([one.rss_mb for one in result.memory])
-    objects = _halves([float(one.objects) for one in result.memory])
-    flat = len(memory) < FROM_NIGHTS or max(rss["growth"], objects["growth"]) <= GROWTH
+    rss = _halves(max, [one.rss_mb for one in result.memory])
+    objects = _halves(_lower_quartile, [one.objects for one in result.memory])
+    flat = len(memory) < FROM_NIGHTS or objects["growth"] <= GROWTH
     return {
         **vars(result),
         "good": flat and not result.trouble,
         "trouble": result.trouble[:SHOWN],
-        "memory": {"flat": flat, "rss_mb": rss, "objects": objects, "series": memory[:: max(1, len(memory) // 20)]},
+        "memory": {
+            "flat": flat,
+            "most_rss_mb": rss,
+            "quartile_objects": objects,
+            "series": memory[:: max(1, len(memory) // 20)],
+        },
     }
 
 
-def _halves(sizes: list[float]) -> dict[str, float]:
-    """The largest of the first half of the nights, and of the second."""
+def _lower_quartile(sizes: Sequence[float]) -> float:
+    return quantiles(sizes, n=4)[0] if len(sizes) > 1 else min(sizes)
+
+
+def _halves(of: Callable[[Sequence[float]], float], sizes: Sequence[float]) -> dict[str, float]:
+    """What the first half of the nights comes to, and the second."""
     half = len(sizes) // 2
-    first, second = max(sizes[:half], default=0.0), max(sizes[half:], default=0.0)
-    return {"first_half": first, "second_half": second, "growth": round(second / first, 2) if first else 1.0}
+    if not half:
+        return {"growth": 1.0}
+    first, second = of(sizes[:half]), of(sizes[half:])
+    return {"first_half": first, "second_half": second, "growth": round(second / first, 2)}
 
 
 def plot(result: Result, path: Path) -> None:
