@@ -24,8 +24,8 @@ FROM_NIGHTS = 100
 GROWTH = 1.1
 """Memory of so many nights counts as flat if in the second half of them there are at most so many more live objects.
 
-By the lower quartiles: the upper half, and the resident memory that follows the largest, are of times when many of the nights at work happen
-to be half done."""
+By the lower quartiles: the upper half, and the resident memory that follows the largest, are of times when many nights happen to be half done.
+"""
 
 
 def play(asked: argparse.Namespace, seed: int) -> Result:
