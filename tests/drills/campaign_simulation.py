@@ -24,8 +24,8 @@ FROM_NIGHTS = 100
 GROWTH = 1.1
 """Memory of so many nights counts as flat if in the second half of them there are at most so many more live objects.
 
-By the lowest tenths, which what is kept for ever would raise as well: the others, and the resident memory, which follows the largest, are of
-times when many nights happen to be half done.
+By the lowest tenths, which what is kept for ever would raise as well: the others, and the resident memory, which follows the largest,
+are of times when many nights happen to be half done.
 """
 
 
