@@ -140,8 +140,11 @@ class Subrun:
     def file(self, stream: int) -> RawFile:
         """The file of a stream that is there."""
         assert self.folder is not None
-        size = self.sizes[self.streams.index(stream)]
-        return RawFile(self.folder, raw_name(self.run, self.subrun, stream), stream, size)
+        return RawFile(self.folder, raw_name(self.run, self.subrun, stream), stream, self.size_of(stream))
+
+    def size_of(self, stream: int) -> int:
+        """Bytes of a stream that is there."""
+        return self.sizes[self.streams.index(stream)]
 
     @property
     def label(self) -> str:

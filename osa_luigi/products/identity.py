@@ -28,7 +28,7 @@ def plain(value: Any) -> Any:
     kind = type(value)  # asked first: a night's plan passes here half a million times, nearly always with these
     if kind in _PLAIN:
         return value
-    if kind is dict and all(type(key) is str for key in value):
+    if kind is dict and _TEXT.issuperset(map(type, value)):
         return {key: plain(item) for key, item in value.items()}
     if kind is list or kind is tuple:
         return [plain(item) for item in value]
@@ -36,6 +36,7 @@ def plain(value: Any) -> Any:
 
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
+_TEXT = frozenset({str})
 
 
 def _plain_other(value: Any) -> Any:

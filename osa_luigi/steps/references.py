@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from osa_luigi.night import Subrun
+from osa_luigi.night import Subrun, raw_name
 from osa_luigi.steps.call import Input, StepCall
 
 
@@ -68,10 +68,13 @@ class RawInput(Input):
     @property
     def place(self) -> str:
         """As of an `Input`."""
-        return str(self.subrun.file(self.stream).path)
+        return f"{self.subrun.folder}/{self._name}"
 
     @property
     def identity(self) -> Any:
         """Name and size."""
-        file = self.subrun.file(self.stream)
-        return {"name": file.name, "size": file.size}
+        return {"name": self._name, "size": self.subrun.size_of(self.stream)}
+
+    @property
+    def _name(self) -> str:
+        return raw_name(self.subrun.run, self.subrun.subrun, self.stream)
