@@ -265,18 +265,25 @@ def tonight(campaign: Campaign, subruns: int) -> dict[str, Any]:
             night = subprocess.Popen([*words, *more], env=campaign.environment(), stdout=log, stderr=log)
         _until(lambda: _times(campaign.cluster, tonight=True), 600)
         pending = _pending(campaign.cluster)
+        # On an idle machine the night may start before any element of the campaign has ended.
+        _until(lambda: _ended(campaign.cluster), 600)
         night.terminate()
         night.wait(60)
     finally:
         process.terminate()
         process.wait(120)
     submitted, started = min((submit, start) for submit, start, _ in _times(campaign.cluster, tonight=True))
-    lasted = [(end - start).total_seconds() for _, start, end in _times(campaign.cluster, tonight=False) if end]
+    lasted = _ended(campaign.cluster)
     return {
         "waited_s": (started - submitted).total_seconds(),
         "element_s": {"median": statistics.median(lasted), "max": max(lasted), "elements": len(lasted)},
         "campaign_elements_waiting": pending,
     }
+
+
+def _ended(cluster: Cluster) -> list[float]:
+    """How long the campaign's elements took that have ended well; seconds."""
+    return [(end - start).total_seconds() for _, start, end in _times(cluster, tonight=False) if end]
 
 
 def _until(what: Any, seconds: float) -> None:
