@@ -151,8 +151,8 @@ def start(command: Sequence[str], environment: Mapping[str, str], folder: Path, 
 
 
 def end(root: int) -> None:
-    """Kill a process with all that came from it."""
-    for process in reversed(family(root)):
+    """Kill a process with all that came from it: itself first, for it must not see its children go, and end as if all were well."""
+    for process in family(root):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGKILL)
 
