@@ -90,9 +90,8 @@ def archive_run(production: Production, run: str, arrays: Iterable[Path] = ()) -
     """
     folders = list(arrays)
     for _ in range(_TRIES):
-        with contextlib.suppress(
-            FileNotFoundError
-        ):  # somebody else took a file away, a folder, or an archive: look again
+        # Somebody else took a file away, a folder, or an archive: look again.
+        with contextlib.suppress(FileNotFoundError):
             # The files first: what is archived while we look is then found at one place or the other.
             loose = {**_papers(production, run), **_array_files(folders)}
             if not loose and len(archives(production, run)) <= 1:

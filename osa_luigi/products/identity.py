@@ -77,14 +77,10 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-def step_key(
-    step: str,
-    version: int,
-    settings: Mapping[str, Any],
-    software: Mapping[str, str],
-    inputs: Mapping[str, Any],
-) -> str:
+def step_key(step: str, version: int, settings: str, software: str, inputs: str) -> str:
     """The identity of a step's products: same key, same product.
+
+    The last three are canonical JSON: thousands of keys have the same settings and software, written once.
 
     Parameters
     ----------
@@ -97,11 +93,6 @@ def step_key(
     inputs
         Role of each input → its identity: the step key that made it, or what identifies a foreign file.
     """
-    return step_key_of_texts(step, version, *map(canonical_json, (settings, software, inputs)))
-
-
-def step_key_of_texts(step: str, version: int, settings: str, software: str, inputs: str) -> str:
-    """The same from the canonical JSON of each, for who makes thousands of keys with the same settings and software."""
     whole = (
         f'{{"inputs":{inputs},"settings":{settings},"software":{software},"step":{_encode(step)},"version":{version}}}'
     )

@@ -20,11 +20,6 @@ def run_label(run: int) -> str:
     return f"Run{run:05d}"
 
 
-def subrun_label(run: int, subrun: int) -> str:
-    """``Run02008.0003``."""
-    return f"Run{run:05d}.{subrun:04d}"
-
-
 def dl1a(unit: str) -> Path:
     """Calibrated images and first parameters of a subrun."""
     return Path(f"dl1_{TELESCOPE}.{unit}.h5")

@@ -10,7 +10,7 @@ from typing import Any, NotRequired, TypedDict
 
 from osa_luigi.errors import ConfigurationError
 from osa_luigi.night.names import parse_unit
-from osa_luigi.products.identity import canonical_json, digest, step_key_of_texts
+from osa_luigi.products.identity import canonical_json, digest, step_key
 from osa_luigi.steps.call import NOTHING, Input, Needs, Output, Outputs, StepCall
 from osa_luigi.steps.step import Step
 
@@ -75,9 +75,7 @@ def make(
     return StepCall(
         step=step.name,
         unit=unit,
-        key=step_key_of_texts(
-            step.name, step.version, said, _software(*made_with.items()), canonical_json(identities(inputs))
-        ),
+        key=step_key(step.name, step.version, said, _software(*made_with.items()), canonical_json(identities(inputs))),
         settings=_shared_settings(said),
         inputs=inputs,
         outputs=Outputs.of(unit, outputs),

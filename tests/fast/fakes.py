@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from osa_luigi.products.identity import step_key
+from osa_luigi.products.identity import canonical_json, step_key
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Made, Receipt
 from osa_luigi.steps.call import Input, Needs, Output, StepCall
 
 FAST = {"duration_s": 0.0, "size_kb": 1}
 NEEDS = Needs(memory_mb=100, cores=1, time_limit_s=60.0)
+
+
+def key_of(step: str, version: int, settings: Any, software: Any, inputs: Any) -> str:
+    """The step key of values."""
+    return step_key(step, version, *map(canonical_json, (settings, software, inputs)))
 
 
 def fake_call(
@@ -30,7 +35,7 @@ def fake_call(
     return StepCall(
         step=step,
         unit=unit,
-        key=step_key(step, 1, settings, {"fake": "yes"}, identities),
+        key=key_of(step, 1, settings, {"fake": "yes"}, identities),
         settings=settings,
         inputs=inputs,
         outputs=outputs

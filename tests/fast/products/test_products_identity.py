@@ -11,11 +11,12 @@ from types import MappingProxyType
 import hypothesis
 import numpy as np
 import pytest
+from fakes import key_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from osa_luigi.products import identity
-from osa_luigi.products.identity import KEY_LENGTH, canonical_json, digest, plain, step_key
+from osa_luigi.products.identity import KEY_LENGTH, canonical_json, digest, plain
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 values = st.recursive(
@@ -116,7 +117,7 @@ def test_keys_that_become_one_text_are_refused():
 
 
 def test_a_step_key_is_as_long_as_promised_and_stays_the_same():
-    key = step_key(**KEY)
+    key = key_of(**KEY)
     assert len(key) == KEY_LENGTH
     assert set(key) <= set("0123456789abcdef")
     # A change of this line means that every product of every site would be made again.
@@ -141,11 +142,11 @@ def test_a_step_key_is_as_long_as_promised_and_stays_the_same():
     ids=str,
 )
 def test_whatever_is_scientific_changes_the_key(change):
-    assert step_key(**{**KEY, **change}) != step_key(**KEY)
+    assert key_of(**{**KEY, **change}) != key_of(**KEY)
 
 
 @given(settings, settings)
 @few
 def test_keys_are_equal_exactly_when_the_settings_are(one, other):
-    keys = [step_key(**{**KEY, "settings": value}) for value in (one, other)]
+    keys = [key_of(**{**KEY, "settings": value}) for value in (one, other)]
     assert (keys[0] == keys[1]) == (canonical_json(one) == canonical_json(other))

@@ -67,7 +67,6 @@ def test_the_dl2_folder_says_which_models(models, expected):
     assert names.nsb_id(Path(models)) == expected
 
 
-@given(st.integers(0, 99_999), st.integers(0, 9_999))
-def test_labels(run, subrun):
-    assert names.subrun_label(run, subrun).partition(".")[0] == names.run_label(run)
+@given(st.integers(0, 99_999))
+def test_labels(run):
     assert names.run_label(run) == f"Run{run:05}"

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fakes import key_of
 from hypothesis import given
 from hypothesis import strategies as st
 from paper_steps import COMMON, Paper
 
 from osa_luigi.errors import ConfigurationError
-from osa_luigi.products.identity import step_key
 from osa_luigi.steps import making
 from osa_luigi.steps.call import Input, Needs, Output
 from osa_luigi.steps.drs4_baseline import Drs4Baseline
@@ -48,7 +48,7 @@ def test_equal_settings_equal_key_and_only_they(one, other):
 @pytest.mark.parametrize("value", [0, False, 0.0, -0.0, None, "0", 1, True, 1.0])
 def test_settings_that_python_takes_for_equal_have_keys_of_their_own(value):
     for _ in range(2):
-        assert key({"a": value}) == step_key(
+        assert key({"a": value}) == key_of(
             "drs4_baseline", Drs4Baseline.version, {"a": value}, {"lstchain": "0.12.3"}, {}
         )
 
