@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +43,16 @@ def mounted(night: FakeSite, disk: Disk) -> Path:
     return folder
 
 
+def read_only(folder: Path) -> None:
+    """Linux refuses it while a removed file is not let go of, which it does a moment after the last process has closed it."""
+    until = time.monotonic() + 30
+    while (
+        done := subprocess.run(["mount", "-o", "remount,ro", folder], capture_output=True, text=True, check=False)
+    ).returncode:
+        assert time.monotonic() < until, done.stderr
+        time.sleep(0.05)
+
+
 def test_a_full_disk_is_named_and_nothing_of_the_attempt_counts(night: FakeSite, mounted: Path) -> None:
     (mounted / "others").write_bytes(bytes(6 * 2**20))
     assert not run_analysis(night, "large").scheduling_succeeded
@@ -59,7 +70,7 @@ def test_a_folder_that_may_not_be_written_is_named_and_can_be_looked_at(
 ) -> None:
     assert run_analysis(night, "large").scheduling_succeeded
     (mounted / "large.bin").unlink()
-    subprocess.run(["mount", "-o", "remount,ro", str(mounted)], check=True)
+    read_only(mounted)
     assert not run_analysis(night, "large").scheduling_succeeded
     assert re.search(r"large/.osa/.*: Read-only file system", caplog.text)
 
