@@ -13,7 +13,7 @@ from osa_luigi.config.frozen import freeze, thaw
 from osa_luigi.config.kinds import ANALYSIS_TYPE, RECONSTRUCTION
 from osa_luigi.config.library import Surroundings
 from osa_luigi.config.model import Resources
-from osa_luigi.config.paths import PathError, located
+from osa_luigi.config.paths import PathError, located, not_a_file
 from osa_luigi.config.problems import Key, suggestion
 from osa_luigi.config.validate import Checked
 
@@ -168,6 +168,6 @@ def _file(around: Surroundings, checked: Checked, key: Key, text: str | None) ->
     except PathError as error:
         checked.report(key, str(error))
         return None
-    if around.check_files and not path.is_file() and checked.good(*key):
-        checked.report(key, f"no such file: {path}")
+    if around.check_files and (wrong := not_a_file(path)) and checked.good(*key):
+        checked.report(key, wrong)
     return path

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from osa_luigi.config.frozen import FrozenMapping, thaw
-from osa_luigi.config.paths import PathError, located
+from osa_luigi.config.paths import PathError, located, not_a_file
 from osa_luigi.config.problems import Key, Position, Problems, dotted, suggestion
 from osa_luigi.config.validate import Checked, shown
 from osa_luigi.config.yamlfile import read_text
@@ -72,9 +72,9 @@ def _find(reference: str, folder: Path) -> Path:
     if data is None:
         raise PathError("lstchain is not installed here")
     path = located(name, data)
-    if not path.is_file():
+    if wrong := not_a_file(path):
         shipped = sorted(file.name for file in data.glob("*.json"))
-        raise PathError(f"no such file: {path} {suggestion(name, shipped)}")
+        raise PathError(f"{wrong} {suggestion(name, shipped)}")
     return path
 
 

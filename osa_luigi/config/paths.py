@@ -10,6 +10,11 @@ from pathlib import Path
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^${}]*))?\}")
 
 
+LONGEST_PATH = 4095
+LONGEST_NAME = 255
+"""Bytes that Linux takes."""
+
+
 class PathError(ValueError):
     """A path cannot be understood."""
 
@@ -61,12 +66,23 @@ def located(text: str, folder: Path) -> Path:
     """
     path = os.path.normpath(folder / expand(text))
     try:
-        os.fsencode(path)
+        encoded = os.fsencode(path)
     except UnicodeEncodeError:
         raise PathError(f"{text!r} is not a usable path") from None
     if "\0" in path:
         raise PathError(f"{text!r} is not a usable path")
+    if len(encoded) > LONGEST_PATH or max(map(len, encoded.split(b"/"))) > LONGEST_NAME:
+        raise PathError(f"{text[:40]!r}… is too long for a path")
     return Path(path)
+
+
+def not_a_file(path: Path) -> str | None:
+    """What is wrong with a file that must exist and be readable; None if nothing is."""
+    if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises where a folder may not be searched)
+        folder = nearest_existing(path.parent)
+        hidden = os.path.isdir(folder) and not os.access(folder, os.X_OK)  # noqa: PTH112
+        return f"{path} cannot be seen: {folder} may not be searched" if hidden else f"no such file: {path}"
+    return None if os.access(path, os.R_OK) else f"may not be read: {path}"
 
 
 def nearest_existing(path: Path) -> Path:
