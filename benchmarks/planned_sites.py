@@ -106,7 +106,7 @@ def _receipt(call: StepCall) -> Receipt:
             for item in call.inputs
         ),
         outputs=tuple(
-            Made(one.role, one.path, Path(".osa/scratch") / attempt / "work" / one.path.name, 0, "0" * 64, "1" * 64)
+            Made(one.role, str(one.place), f".osa/scratch/{attempt}/work/{one.path.name}", 0, "0" * 64, "1" * 64)
             for one in call.outputs
         ),
         counts={"events": 200},

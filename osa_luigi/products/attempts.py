@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from osa_luigi.products.paperwork import ATTEMPTS, Paperwork, runs_with
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Receipt
+from osa_luigi.products.written import parsed
 
 Record = Mapping[str, Any]
 """An attempt's exit record."""
@@ -61,7 +61,7 @@ def _records(papers: Paperwork, known: Mapping[str, Record]) -> Iterator[Record]
     yield from told.values()
     for content in papers.contents(ATTEMPTS, told).values():
         with contextlib.suppress(ValueError):
-            yield json.loads(content)
+            yield parsed(content)
 
 
 def _id(record: Record) -> str:

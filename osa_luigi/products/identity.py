@@ -29,9 +29,11 @@ def plain(value: Any) -> Any:
     if kind in _PLAIN:
         return value
     if kind is dict and _TEXT.issuperset(map(type, value)):
+        if _PLAIN.issuperset(map(type, value.values())):
+            return value.copy()
         return {key: plain(item) for key, item in value.items()}
     if kind is list or kind is tuple:
-        return [plain(item) for item in value]
+        return list(value) if _PLAIN.issuperset(map(type, value)) else [plain(item) for item in value]
     return _plain_other(value)
 
 
@@ -70,6 +72,10 @@ def canonical_json(value: Any) -> str:
 
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
+
+
+quoted = json.encoder.encode_basestring_ascii
+"""Canonical JSON of a text."""
 
 
 def digest(value: Any) -> str:

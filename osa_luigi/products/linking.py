@@ -57,7 +57,7 @@ def link_product(source: Production, receipt: Receipt, target: Production, gener
             place = scratch / f"{number}-{made.path.name}"
             own = source.root / made.path
             place.hardlink_to(own if own.exists() else place_of(source, made) or own)
-            outputs.append(replace(made, scratch=place.relative_to(target.root)))
+            outputs.append(replace(made, left=str(place.relative_to(target.root))))
         linked = replace(receipt, generation=generation, outputs=tuple(outputs), linked_from=source.id)
         return presence(target, linked) is not Presence.LOST and commit(target, linked, scratch)
     except OSError:

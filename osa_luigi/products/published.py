@@ -80,7 +80,7 @@ def publications(production: Production) -> Mapping[str, Publication]:
 
 def place_of(production: Production, made: Made) -> Path | None:
     """Where a product was published and still is, by its size; `None` if it was not, or only an earlier generation of it."""
-    found = _read(production).by_path.get(str(made.path))
+    found = _read(production).by_path.get(made.place)
     if found is None or (found.size, found.sha256) != (made.size, made.sha256):
         return None
     place = Path(found.place)

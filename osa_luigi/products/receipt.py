@@ -11,9 +11,10 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from osa_luigi.products.identity import plain
 from osa_luigi.products.paperwork import RECEIPTS, Paperwork, runs_with
 from osa_luigi.products.production import Production
 from osa_luigi.products.published import place_of
+from osa_luigi.products.written import parsed
 
 FORMAT = 1
 
@@ -34,10 +36,10 @@ class Made:
     ----------
     role
         As declared by the step.
-    path
-        Where it belongs, relative to the production's folder.
-    scratch
-        Where the attempt left it, relative to the production's folder; a committed move goes from here to `path`.
+    place
+        Where it belongs, relative to the production's folder; as text, since a night has tens of thousands.
+    left
+        Where the attempt left it, relative to the production's folder; a committed move goes from here to `place`.
     size
         Bytes.
     sha256
@@ -48,11 +50,43 @@ class Made:
     """
 
     role: str
-    path: Path
-    scratch: Path
+    place: str
+    left: str
     size: int
     sha256: str
     tables: str
+
+    @property
+    def path(self) -> Path:
+        """Where it belongs, relative to the production's folder."""
+        return Path(self.place)
+
+    @property
+    def scratch(self) -> Path:
+        """Where the attempt left it, relative to the production's folder."""
+        return Path(self.left)
+
+    def as_json(self) -> dict[str, Any]:
+        """The file in JSON's own types."""
+        said = (self.role, self.place, self.left, self.size, self.sha256, self.tables)
+        return dict(zip(_MADE, said, strict=True))
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Made:
+        """The file that `as_json` described.
+
+        Raises
+        ------
+        KeyError, ValueError
+            Something is missing, or more than that is said.
+        """
+        if len(data) != len(_MADE):
+            raise ValueError(f"{', '.join(sorted({*data} ^ {*_MADE}))}: not what is said of a file")
+        return cls(*_made(data))
+
+
+_MADE = ("role", "path", "scratch", "size", "sha256", "tables")
+_made = itemgetter(*_MADE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +113,8 @@ class Receipt:
 
     def text(self) -> str:
         """The receipt's file."""
-        content = plain(asdict(self))
+        said = {one.name: getattr(self, one.name) for one in fields(self)}
+        content = plain({**said, "outputs": [made.as_json() for made in self.outputs]})
         if not self.fake:  # as receipts always were: an older version reads them, too
             del content["fake"]
         return json.dumps({"format": FORMAT, **content}, indent=1) + "\n"
@@ -114,10 +149,8 @@ def _archived_or_loose(papers: Paperwork, name: str) -> Receipt:
 
 def _parse(read: Callable[[], bytes], place: Callable[[], str]) -> Receipt:
     try:
-        data = json.loads(read())
-        outputs = tuple(
-            Made(**{**item, "path": Path(item["path"]), "scratch": Path(item["scratch"])}) for item in data["outputs"]
-        )
+        data = parsed(read())
+        outputs = tuple(map(Made.from_json, data["outputs"]))
         if (version := data.pop("format")) != FORMAT:
             raise ValueError(f"format {version}, not {FORMAT}")
         return Receipt(**{**data, "outputs": outputs, "inputs": tuple(data["inputs"])})
@@ -229,12 +262,15 @@ class ReceiptBook:
 
     def _note(self, name: str, receipt: Receipt) -> None:
         self._keys[name] = receipt.key
-        if all(self.size(made.path) == made.size and not self._may_wait(made) for made in receipt.outputs):
+        if all(self._size(made.place) == made.size and not self._may_wait(made) for made in receipt.outputs):
             self._complete.add(name)
 
     def size(self, path: Path) -> int | None:
         """Size of a product in bytes, by its path relative to the production; `None` when it is not there."""
-        folder, _, name = str(path).rpartition("/")  # thousands are asked for: `Path.parent` takes ten times as long
+        return self._size(str(path))
+
+    def _size(self, place: str) -> int | None:
+        folder, _, name = place.rpartition("/")
         if folder not in self._sizes:
             self._sizes[folder] = dict(_list_sizes(self._production.root / folder))
         return self._sizes[folder].get(name)

@@ -334,8 +334,8 @@ def _receipt(run: _Attempt, verified: Mapping[str, Any]) -> Receipt:
     outputs = tuple(
         Made(
             role=item["role"],
-            path=call.output(item["role"]).path,
-            scratch=Path(item["scratch"]),
+            place=str(call.output(item["role"]).place),
+            left=item["scratch"],
             size=item["size"],
             sha256=item["sha256"],
             tables=item["tables"],

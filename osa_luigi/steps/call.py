@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, overload
 
-from osa_luigi.products.identity import plain
+from osa_luigi.products.identity import canonical_json, plain
 
 NOTHING: Mapping[str, Any] = {}
 
@@ -36,11 +36,18 @@ class Input:
     place: str
     identity: Any
     key: str = ""
+    _identity_json: str = field(default="", init=False, repr=False)
 
     @property
     def path(self) -> Path:
         """Absolute path."""
         return Path(self.place)
+
+    def identity_json(self) -> str:
+        """Canonical JSON of the identity; written once, for most are read by several steps."""
+        if not self._identity_json:
+            object.__setattr__(self, "_identity_json", canonical_json(self.identity))
+        return self._identity_json
 
     def as_json(self) -> dict[str, Any]:
         """The input in JSON's own types."""

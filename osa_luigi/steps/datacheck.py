@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
 from osa_luigi.products import names
 from osa_luigi.steps import checks, dl1, making
-from osa_luigi.steps.call import UNIT, Input, Output, StepCall
+from osa_luigi.steps.call import UNIT, Input, Output, Outputs, StepCall
 from osa_luigi.steps.step import Command, Step, Tool
 
 KINDS = ("cosmics", "flatfield", "pedestals")
@@ -29,6 +30,11 @@ def table(kind: str) -> str:
 def subruns_with(paths: Iterable[Path], kind: str) -> int:
     """Subruns with events of a kind, in these files together."""
     return sum(checks.hdf5_rows(path, table(kind)) for path in paths)
+
+
+@cache
+def _outputs(tailcut: str) -> tuple[Output, ...]:
+    return (Output("datacheck", names.datacheck(tailcut, UNIT)),)
 
 
 class Datacheck(Step):
@@ -56,7 +62,7 @@ class Datacheck(Step):
             unit=unit,
             settings={},
             inputs=[*making.as_role("dl1", dl1), *making.as_role("muons", muons)],
-            outputs=[Output("datacheck", names.datacheck(tailcut, UNIT))],
+            outputs=Outputs(unit, _outputs(tailcut)),
             **common,
         )
 

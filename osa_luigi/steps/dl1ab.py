@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
 from osa_luigi.errors import NightError
 from osa_luigi.products import names
 from osa_luigi.steps import checks, dl1, making
-from osa_luigi.steps.call import UNIT, Input, Output, StepCall
+from osa_luigi.steps.call import UNIT, Input, Output, Outputs, StepCall
 from osa_luigi.steps.step import Command, Step, Tool
+
+
+@cache
+def _outputs(tailcut: str) -> tuple[Output, ...]:
+    return (Output("dl1", names.dl1b(tailcut, UNIT)),)
 
 
 class DL1ab(Step):
@@ -77,7 +83,7 @@ class DL1ab(Step):
                 *making.as_role("cat_b", cat_b),
                 *making.as_role("provided", provided),
             ],
-            outputs=[Output("dl1", names.dl1b(tailcut, UNIT))],
+            outputs=Outputs(unit, _outputs(tailcut)),
             configs={} if config is None else {"config": config},
             **common,
         )

@@ -10,10 +10,13 @@ from osa_luigi.errors import NightError
 from osa_luigi.night.names import STREAMS
 from osa_luigi.products import names
 from osa_luigi.steps import checks, making, raw
-from osa_luigi.steps.call import UNIT, Input, Output, StepCall
+from osa_luigi.steps.call import UNIT, Input, Output, Outputs, StepCall
 from osa_luigi.steps.step import Command, Step, Tool
 
 LOG = "gain_selection.log"
+
+
+OUTPUTS = tuple(Output(f"stream_{stream}", names.gain_selected(stream, UNIT)) for stream in STREAMS)
 
 
 class GainSelection(Step):
@@ -40,7 +43,7 @@ class GainSelection(Step):
             unit=unit,
             settings={"flatfield_heuristic": flatfield_heuristic},
             inputs=making.as_role("raw", *raw),
-            outputs=[Output(f"stream_{stream}", names.gain_selected(stream, UNIT)) for stream in STREAMS],
+            outputs=Outputs(unit, OUTPUTS),
             **common,
         )
 

@@ -10,7 +10,7 @@ from typing import Any, NotRequired, TypedDict
 
 from osa_luigi.errors import ConfigurationError
 from osa_luigi.night.names import parse_unit
-from osa_luigi.products.identity import canonical_json, digest, step_key
+from osa_luigi.products.identity import canonical_json, digest, quoted, step_key
 from osa_luigi.steps.call import NOTHING, Input, Needs, Output, Outputs, StepCall
 from osa_luigi.steps.step import Step
 
@@ -75,10 +75,10 @@ def make(
     return StepCall(
         step=step.name,
         unit=unit,
-        key=step_key(step.name, step.version, said, _software(*made_with.items()), canonical_json(identities(inputs))),
+        key=step_key(step.name, step.version, said, _software(*made_with.items()), identities_json(inputs)),
         settings=_shared_settings(said),
         inputs=inputs,
-        outputs=Outputs.of(unit, outputs),
+        outputs=outputs if isinstance(outputs, Outputs) else Outputs.of(unit, outputs),
         configs=configs,
         needs=needs,
         fake=fake,
@@ -121,12 +121,12 @@ def _shared_configs(*configs: tuple[str, Path]) -> Mapping[str, Path]:
     return dict(configs)
 
 
-def identities(inputs: Iterable[Input]) -> dict[str, list[Any]]:
-    """Role → identities of its inputs, in order: where they lie does not count."""
-    by_role: dict[str, list[Any]] = {}
+def identities_json(inputs: Iterable[Input]) -> str:
+    """Canonical JSON of role → identities of its inputs, in order: where they lie does not count."""
+    by_role: dict[str, list[str]] = {}
     for item in inputs:
-        by_role.setdefault(item.role, []).append(item.identity)
-    return by_role
+        by_role.setdefault(item.role, []).append(item.identity_json())
+    return "{" + ",".join(f"{quoted(role)}:[{','.join(by_role[role])}]" for role in sorted(by_role)) + "}"
 
 
 def as_role(role: str, *inputs: Input | None) -> tuple[Input, ...]:

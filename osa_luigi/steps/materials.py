@@ -83,9 +83,12 @@ class Materials:
 
     def summary(self, night: Night, run: Run) -> Input:
         """The run summary, of which only the run's row counts."""
-        path = self.paths.run_summary / RUN_SUMMARY.format(night.date)
+        folder, day = self.paths.run_summary, night.date
         return self.once(
-            lambda: Input("run_summary", str(path), run.identity), "run_summary", str(night.date), run.label
+            lambda: Input("run_summary", str(folder / RUN_SUMMARY.format(day)), run.identity),
+            "run_summary",
+            str(day),
+            run.label,
         )
 
     def provided(self) -> Input | None:

@@ -103,7 +103,7 @@ class RunPlanner:
             unit=subrun.label,
             raw=raw,
             run_summary=self._shared.summary(self._shared.night, run),
-            pointing=self._pointing(run, subrun),
+            pointing=self._pointing(run, self._pointings.get(subrun.label)),
             config=self._shared.config("r0_to_dl1", settings.config),
             pedestal=None if calibrated else self._calibration.product(self._calibration.drs4, "pedestal"),
             calibration=None if calibrated else self._calibration.product(self._calibration.charge, "calibration"),
@@ -115,12 +115,15 @@ class RunPlanner:
             **self._shared.common("r0_to_dl1"),
         )
 
-    def _pointing(self, run: Run, subrun: Subrun) -> Input:
+    def _pointing(self, run: Run, kept: Mapping[str, Any] | None) -> Input:
         """The drive log; where there is none yet, the attempt says which file it misses."""
-        log = self._shared.night.drive_log or self._shared.paths.drive / DRIVE_LOG.format(self._shared.night.date)
-        now = run.pointing.identity if run.pointing else {"log": log.name}
-        identity = self._pointings.get(subrun.label, now)
-        return self._shared.once(lambda: Input("pointing", str(log), identity), "pointing", canonical_json(identity))
+
+        def read() -> Input:
+            log = self._shared.night.drive_log or self._shared.paths.drive / DRIVE_LOG.format(self._shared.night.date)
+            now = run.pointing.identity if run.pointing else {"log": log.name}
+            return Input("pointing", str(log), now if kept is None else kept)
+
+        return self._shared.once(read, "pointing", run.label if kept is None else canonical_json(kept))
 
     def _run_calibration(self, run: Run, dl1a: Sequence[StepCall]) -> tuple[StepCall, ...]:
         """Cat-B and cleaning levels, in this order where both are asked for."""

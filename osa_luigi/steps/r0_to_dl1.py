@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Unpack
 
 from osa_luigi.products import names
 from osa_luigi.steps import checks, dl1, making, raw
-from osa_luigi.steps.call import UNIT, Input, Output, StepCall
+from osa_luigi.steps.call import UNIT, Input, Output, Outputs, StepCall
 from osa_luigi.steps.heuristic import heuristic_flags
 from osa_luigi.steps.step import Command, Step, Tool
 
@@ -26,6 +26,13 @@ OPTIONS = {
     "pedestal_ids": "--pedestal-ids-path",
 }
 """Role of an input → the tool's option for it; an input that is not there has none."""
+
+OUTPUTS = (
+    Output("dl1", names.dl1a(UNIT)),
+    Output("muons", names.muons(UNIT)),
+    Output("interleaved", names.interleaved(UNIT)),
+)
+"""None is optional: lstchain writes all three, with no rings and no interleaved events, too."""
 
 OUT_OF_LOG = "in x_new is "
 """``A value (…) in x_new is above (below) the interpolation range's maximum (minimum) value``."""
@@ -100,12 +107,7 @@ class R0ToDL1(Step):
             unit=unit,
             settings={"flatfield_heuristic": flatfield_heuristic, "trigger_type": trigger_type},
             inputs=[*making.as_role("raw", *raw), *roles],
-            # None is optional: lstchain writes all three, with no rings and no interleaved events, too.
-            outputs=[
-                Output("dl1", names.dl1a(UNIT)),
-                Output("muons", names.muons(UNIT)),
-                Output("interleaved", names.interleaved(UNIT)),
-            ],
+            outputs=Outputs(unit, OUTPUTS),
             configs={"config": config},
             **common,
         )

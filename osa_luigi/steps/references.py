@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from osa_luigi.night import Subrun, raw_name
+from osa_luigi.products.identity import quoted
 from osa_luigi.steps.call import Input, StepCall
 
 
@@ -50,6 +51,10 @@ class Product(Input):
         """As of an `Input`."""
         return self.call.key
 
+    def identity_json(self) -> str:
+        """As of an `Input`."""
+        return f'{{"key":{quoted(self.call.key)},"role":{quoted(self.made_as)}}}'
+
     def read_as(self, role: str) -> Product:
         return Product(self.call, self.made_as, self.root, role)
 
@@ -74,6 +79,10 @@ class RawInput(Input):
     def identity(self) -> Any:
         """Name and size."""
         return {"name": self._name, "size": self.subrun.size_of(self.stream)}
+
+    def identity_json(self) -> str:
+        """As of an `Input`."""
+        return f'{{"name":{quoted(self._name)},"size":{self.subrun.size_of(self.stream)}}}'
 
     @property
     def _name(self) -> str:

@@ -258,7 +258,7 @@ def _places(items: Iterable[Outlook]) -> tuple[Place, ...]:
     found: dict[tuple[str, Production, str], list[int]] = {}
     for item in items:
         for made in item.receipt.outputs if item.made and item.receipt else ():
-            folder = str(made.path).rpartition("/")[0]
+            folder = made.place.rpartition("/")[0]
             found.setdefault((item.call.step, item.production, folder), []).append(made.size)
     return tuple(
         Place(step, production.root / folder, len(sizes), sum(sizes))

@@ -72,6 +72,6 @@ def staged(
     for number, (place, content) in enumerate(contents.items()):
         file = scratch / "work" / f"{number}-{Path(place).name}"
         file.write_bytes(content)
-        outputs.append(Made(place, Path(place), file.relative_to(production.root), len(content), "", ""))
+        outputs.append(Made(place, place, str(file.relative_to(production.root)), len(content), "", ""))
     receipt = Receipt(step, unit, key, generation, {}, (), tuple(outputs), {}, {})
     return receipt, scratch

@@ -108,7 +108,7 @@ def write_receipt(
     attempt = {"id": id_, "ended": f"2024-11-16T00:0{generation}:00.123+00:00"}
     calibration = production.root / "calibration" / "calibration.Run02002.0000.h5"
     made_from = {"role": "calibration", "path": str(calibration), "identity": "", "key": "c"}
-    made = Made("dl1", Path(f"{name}.h5"), Path(".osa/scratch/x"), 2**33, "5" * 64, "7" * 64)
+    made = Made("dl1", f"{name}.h5", ".osa/scratch/x", 2**33, "5" * 64, "7" * 64)
     receipt = Receipt(
         *(step, unit, key, generation, {}, inputs or (made_from,), (made,), {}),
         software={"lstchain": "0.12.3"},

@@ -43,7 +43,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
     site = folder / "site-packages"
     site.mkdir()
     installed = packing.site_packages()[0]
-    for name in ("psutil", "ruamel"):
+    for name in ("psutil", "ruamel", "orjson"):
         shutil.copytree(installed / name, site / name)
     (site / "__editable___osa_luigi_finder.py").write_text("raise RuntimeError('it points to where we were')")
     archive = folder / "env.tar"

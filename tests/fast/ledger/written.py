@@ -60,7 +60,7 @@ def write(
         path.write_bytes(data)
         sha256 = hashlib.sha256(data).hexdigest()
         scratch = Path(".osa/scratch", f"{step}.{unit}", path.name)
-        made.append(Made(role, Path(place), scratch, len(data), sha256, digest(place)))
+        made.append(Made(role, str(place), str(scratch), len(data), sha256, digest(place)))
     attempt = {
         "id": f"20241116T{hour:02d}0000-node{hour % 3}-1-{generation}",
         "started": f"2024-11-16T{hour:02d}:00:00.000+00:00",

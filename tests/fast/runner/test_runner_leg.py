@@ -161,7 +161,7 @@ def committed_in(production, folder: Path, monkeypatch):
     receipt, _ = staged(production, {"dl1.h5": b"events"}, token="staged")
     made = receipt.outputs[0]
     (production.root / made.scratch).rename(folder / "work" / "dl1.h5")
-    made = replace(made, scratch=(folder / "work" / "dl1.h5").relative_to(production.root))
+    made = replace(made, left=str((folder / "work" / "dl1.h5").relative_to(production.root)))
     receipt = replace(receipt, outputs=(made,))
     with monkeypatch.context() as patched:
         patched.setattr("osa_luigi.products.commit.finish_move", lambda *_: None)

@@ -365,7 +365,7 @@ def receipt_of(call: StepCall, root: Path) -> Receipt:
         generation=1,
         settings=call.settings,
         inputs=tuple(item.as_json() for item in call.inputs),
-        outputs=(Made("dl2", output.path, root / "scratch", 1, "0" * 64, ""),),
+        outputs=(Made("dl2", str(output.path), str(root / "scratch"), 1, "0" * 64, ""),),
         counts={"events": 1, "chosen": dict(settled.chosen)},
         software={},
         attempt={},

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from osa_luigi.night import Subrun
+from osa_luigi.products.identity import canonical_json
 from osa_luigi.steps.call import Input, Output, Outputs, StepCall
 from osa_luigi.steps.plan import NightPlan
 from osa_luigi.steps.references import Product, RawInput
@@ -41,6 +42,7 @@ def test_every_input_of_a_plan_is_what_it_says(plan: NightPlan) -> None:
         for same in (as_text(item), copy.deepcopy(item), pickle.loads(pickle.dumps(item)), item.read_as(item.role)):
             assert (same, hash(same)) == (item, hash(item))
             assert same.as_json() == item.as_json()
+            assert same.identity_json() == item.identity_json() == canonical_json(item.identity)
         other = item.read_as("other")
         assert (other.role, other.place, other.identity, other.key) == ("other", item.place, item.identity, item.key)
         assert other != item

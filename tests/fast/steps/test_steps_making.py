@@ -128,4 +128,4 @@ def test_an_output_becomes_an_input(paper: Paper):
 def test_inputs_that_are_not_there_have_no_role(paper: Paper):
     one = paper.foreign("a")
     assert making.as_role("raw", one, None) == (replace(one, role="raw"),)
-    assert making.identities(making.as_role("raw", None)) == {}
+    assert making.identities_json(making.as_role("raw", None)) == "{}"
