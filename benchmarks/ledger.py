@@ -22,6 +22,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks.compiled import compile_package
 from osa_luigi.config import MainConfig, load_main
 from osa_luigi.ledger.database import address, open_engine
 from osa_luigi.ledger.history import contents, last_nights
@@ -83,6 +84,7 @@ FILL = (
 def main(arguments: Sequence[str] | None = None) -> None:
     """Fill, ask, print; the exit code is 1 where a bar is missed."""
     asked = parse(arguments)
+    compile_package()
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="osa-bench-ledger-"))
     try:
         results = measure(folder, asked.nights, asked.subruns)

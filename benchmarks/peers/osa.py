@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.compiled import compile_package
 from benchmarks.peers import Work
 from tests.fast.fake_nights import DAY, FAKE, MAIN, PROCESSED, FakeSite, merged
 
@@ -28,6 +29,7 @@ class Osa:
 
     def prepare(self, work: Work) -> None:
         """The site, with the night's run summary and raw files of a few bytes."""
+        compile_package()
         site = site_of(work)
         site.write()
         # Calibrated by the event builder, so that no calibration comes before the subruns: the peers have none.

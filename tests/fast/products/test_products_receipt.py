@@ -26,7 +26,9 @@ from osa_luigi.steps.fake import pretended
 text = st.text(max_size=6)
 places = st.from_regex(r"[a-zé ]{1,8}(/[a-z.]{1,8}x)?", fullmatch=True)
 mades = st.builds(Made, text, places, places, st.integers(0, 1 << 50), text, text)
-small = st.dictionaries(text, st.integers(-(2**63), 2**64 - 1) | text | st.lists(st.floats(allow_nan=False), max_size=3), max_size=3)
+small = st.dictionaries(
+    text, st.integers(-(2**63), 2**64 - 1) | text | st.lists(st.floats(allow_nan=False), max_size=3), max_size=3
+)
 receipts = st.builds(
     Receipt,
     step=text,
