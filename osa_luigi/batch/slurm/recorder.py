@@ -19,6 +19,7 @@ from osa_luigi.batch.slurm.codec import decode, decode_kind, encode, encode_kind
 from osa_luigi.batch.slurm.exchange import Command, Event
 from osa_luigi.batch.slurm.model import Settings
 from osa_luigi.errors import ExecutorError
+from osa_luigi.products.written import line_of
 
 FORMAT = 1
 
@@ -74,7 +75,7 @@ class Recorder:
         if self._descriptor is None:
             return
         try:
-            text = (json.dumps(line, separators=(",", ":")) + "\n").encode()
+            text = line_of(line)
             self._written += len(text)
             if self._written <= MOST and os.write(self._descriptor, text) == len(text):
                 return

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osa_luigi.products.written import parsed
+from osa_luigi.products.written import line_of, parsed
 
 scalars = (
     st.none()
@@ -26,6 +26,15 @@ values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(s
 @given(values, st.sampled_from([None, 1]))
 def test_a_value_is_what_was_written(value: Any, indent: int | None) -> None:
     assert parsed(json.dumps(value, indent=indent).encode()) == value
+
+
+@given(st.dictionaries(st.text(), values))
+def test_a_line_is_read_as_it_was_written(value: dict[str, Any]) -> None:
+    line = line_of(value)
+    assert line.count(b"\n") == 1
+    assert line.endswith(b"\n")
+    said = json.dumps(value).encode()
+    assert json.loads(line, parse_constant=lambda _: None) == json.loads(said, parse_constant=lambda _: None)
 
 
 def test_not_a_number() -> None:
