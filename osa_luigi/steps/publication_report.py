@@ -15,7 +15,7 @@ class Report:
     refused
         Files that were not published, and why.
     notes
-        Links of other productions that were left alone.
+        What was left alone: links of other productions, former places of files that somebody has changed.
     """
 
     placed: int = 0

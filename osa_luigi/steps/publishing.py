@@ -21,7 +21,6 @@ from osa_luigi.products.placing import put, sweep
 from osa_luigi.products.production import Production, sync_folder
 from osa_luigi.products.published import (
     PLACED,
-    WITHDRAWN,
     Journal,
     Publication,
     State,
@@ -34,6 +33,7 @@ from osa_luigi.steps.making import NIGHT
 from osa_luigi.steps.publication_report import Report
 from osa_luigi.steps.sharing import Links
 from osa_luigi.steps.targets import KINDS, Layout, Target
+from osa_luigi.steps.withdrawing import Withdrawal
 
 MARKER = f"close.{NIGHT}"
 SHOWN = 20
@@ -113,17 +113,22 @@ class _Publisher:
         """Place → what this production had put there."""
         return publications(self.production)
 
+    @cached_property
+    def withdrawal(self) -> Withdrawal:
+        return Withdrawal(self.production, self.before, self.journal, self.report, self.dry_run)
+
     def publish(self, declared: Iterable[str], decided: Iterable[Mapping[str, Any]]) -> None:
         names = dict.fromkeys(name for name in declared if name != MARKER and name.partition(".")[0] in KINDS)
         for name in names:
             self._step(name)
-        self._withdraw({str(one["unit"]) for one in decided}, names)
+        self.withdrawal.left_out({str(one["unit"]) for one in decided}, names)
         for folder in self.layout.pro_folders():
             if folder.is_dir() or any(placed.is_relative_to(folder) for placed in self.folders):
                 self.links.lead(folder.with_name("pro"), folder)
         if not self.report.refused:
             self._step(MARKER)
-        self.report.links, self.report.notes = self.links.made, self.links.notes
+        self.report.links = self.links.made
+        self.report.notes += self.links.notes
         for folder in () if self.dry_run else self.folders:
             sync_folder(folder)
 
@@ -160,8 +165,9 @@ class _Publisher:
             self._note_there(target, state)
         elif not self._place(target, state):
             return
+        self.withdrawal.moved(target)
         if target.link:
-            self.links.lead(target.link, target.place)
+            self.links.lead(target.link, target.place, self.withdrawal.gone)
 
     def _place(self, target: Target, state: State | None) -> bool:
         made = target.made
@@ -226,28 +232,6 @@ class _Publisher:
         state = file_state(target.place) or ()
         names = (receipt.name, receipt.generation, made.role, str(made.path), str(target.place))
         self.journal.note(Publication(PLACED, *names, made.size, made.sha256, how, state))
-
-    def _withdraw(self, units: set[str], declared: Mapping[str, None]) -> None:
-        """What was published of units that were decided to be left out since; never the last that there is of a product."""
-        for one in list(self.before.values()) if units else ():
-            unit = one.name.partition(".")[2]
-            if one.name in declared or units.isdisjoint({unit, unit.partition(".")[0]}):
-                continue
-            place, own = Path(one.place), self.production.root / one.path
-            if not own.exists() or file_state(place) not in (one.state, None):
-                self.report.notes.append(
-                    f"{place}: {unit} was left out since, but the file was changed, or is the only one: left"
-                )
-                continue
-            if not self.dry_run:
-                place.unlink(missing_ok=True)
-                self.journal.note(_withdrawn(one))
-            self.report.withdrawn += 1
-
-
-def _withdrawn(one: Publication) -> Publication:
-    names = (one.name, one.generation, one.role, one.path, one.place)
-    return Publication(WITHDRAWN, *names, one.size, one.sha256, one.how, one.state)
 
 
 def require_published(layout: Layout, report: Report) -> None:

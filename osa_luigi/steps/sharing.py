@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,8 +33,13 @@ class Links:
     notes: list[str] = field(default_factory=list)
     _others: int = 0
 
-    def lead(self, link: Path, target: Path) -> None:
+    def lead(self, link: Path, target: Path, gone: Container[str] = ()) -> None:
         """Let a link lead to a file or a folder, by a relative path; repeatable.
+
+        Parameters
+        ----------
+        gone
+            Files that are not there any more, or would not be after a dry run.
 
         Raises
         ------
@@ -47,7 +53,7 @@ class Links:
             self._leave(f"{link}: is no symbolic link, and was left as it is")
         elif str(link.readlink()) != wanted:
             # One that leads nowhere is nobody's any more.
-            if self.take or not link.exists():
+            if self.take or not link.exists() or os.path.normpath(link.parent / link.readlink()) in gone:
                 self._make(link, wanted)
             else:
                 self._leave(f"{link}: leads to {link.readlink()}, and was left so (`osa publish --pro` takes it over)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,12 +47,15 @@ class Target:
         Of the published file, absolute.
     link
         Of a symbolic link to it; `None` for none.
+    elsewhere
+        Glob pattern of the places that it has under any cleaning levels and models.
     """
 
     receipt: Receipt
     made: Made
     place: Path
     link: Path | None
+    elsewhere: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +95,31 @@ class Layout:
         for made in receipt.outputs:
             kind = KINDS.get(receipt.step, {}).get(made.role, "")
             chosen = receipt.counts.get("chosen", {}).get("models", "")
-            if place := self._filled(self.templates.get(kind), made.path, chosen, found):
-                yield Target(receipt, made, place, self._filled(self.links.get(kind), made.path, chosen, found))
+            if (template := self.templates.get(kind)) is None:
+                continue
+            tailcut, nsb = self._folders(made.path, chosen, found)
+            place = self._filled(template, made.path.name, tailcut, nsb)
+            link = self.links.get(kind)
+            yield Target(
+                receipt,
+                made,
+                self.root / place,
+                None if link is None else self.root / self._filled(link, made.path.name, tailcut, nsb),
+                f"{escape(str(self.root))}/{self._filled(template, escape(made.path.name), '*', '*')}",
+            )
 
     def pro_folders(self) -> Iterator[Path]:
         """Folders of this production beside which a link ``pro`` stands."""
         for template in self.pro:
             yield self.root / template.format(**self._night)
 
-    def _filled(self, template: str | None, path: Path, models: str, levels: str) -> Path | None:
-        """A template for a product of this path: its folders are those of cleaning and of noise, or of what was found for its run."""
-        if template is None:
-            return None
+    def _folders(self, path: Path, models: str, levels: str) -> tuple[str, str]:
+        """Of cleaning and of noise, as the product's path has them, or what was found for its run."""
         tailcut, nsb = (*path.parts[:-1], "", "")[:2]
-        nsb = nsb_id(Path(models)) if models else nsb
-        tailcut = levels if levels and tailcut == TAILCUT_PER_RUN else tailcut
-        return self.root / template.format(**self._night, tailcut=tailcut, nsb=nsb, name=path.name)
+        return levels if levels and tailcut == TAILCUT_PER_RUN else tailcut, nsb_id(Path(models)) if models else nsb
+
+    def _filled(self, template: str, name: str, tailcut: str, nsb: str) -> str:
+        return template.format(**self._night, tailcut=tailcut, nsb=nsb, name=name)
 
     @property
     def _night(self) -> dict[str, str]:

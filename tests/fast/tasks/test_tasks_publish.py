@@ -165,6 +165,48 @@ def test_levels_that_were_found_for_a_run_name_its_folders(fake_site: FakeSite, 
     )
 
 
+def test_what_lies_under_former_levels_is_withdrawn(fake_site: FakeSite, borrowed: None) -> None:
+    fake_site.set(tailcuts={"source": "per_run"})
+    assert run_night(fake_site).scheduling_succeeded
+    fake_site.loosen()
+    for run in RUNS:
+        found_levels(fake_site, run, picture_thresh=8, boundary_thresh=4)
+    publish(fake_site)
+    before = [path for path in tree(fake_site.data) if "Run02004" in path and "/tailcut84/" in path]
+    changed = fake_site.data / next(path for path in before if "datacheck_dl1_LST-1.Run02004.0000.h5" in path)
+    found_levels(fake_site, "Run02004", picture_thresh=10, boundary_thresh=5)
+    changed.unlink()
+    changed.write_text("somebody's")
+
+    would, done = publish(fake_site, "--dry-run"), publish(fake_site)
+    assert would["withdrawn"] == done["withdrawn"] == len(before) - 1
+    assert would["links"] == done["links"]
+    assert done["notes"] == [
+        f"{changed}: it is at {str(changed).replace('tailcut84', 'tailcut1005')} now, but the file was changed, or is the only one: left",
+        f"{fake_site.data}/DL1/datacheck_files/{D}/{changed.name}: leads to ../../{D}/{P}/tailcut84/datacheck/{changed.name}, "
+        "and was left so (`osa publish --pro` takes it over)",
+    ]
+    left = [path for path in tree(fake_site.data) if "Run02004" in path and "/tailcut84/" in path]
+    assert [fake_site.data / path for path in left] == [changed]
+    assert all((fake_site.data / path.replace("tailcut84", "tailcut1005")).exists() for path in before)
+    link = fake_site.data / f"DL1/datacheck_files/{D}/datacheck_dl1_LST-1.Run02004.pdf"
+    assert link.readlink() == Path(f"../../{D}/{P}/tailcut1005/datacheck/{link.name}")
+    assert publish(fake_site)["withdrawn"] == 0
+    receipt = current_receipt(fake_site.production(), "merge_dl1", "Run02004")
+    assert receipt is not None
+    place = place_of(fake_site.production(), receipt.outputs[0])
+    assert place is not None
+    assert "/tailcut1005/" in str(place)
+
+
+def test_templates_that_change_leave_what_was_published(finished: FakeSite) -> None:
+    publish(finished)
+    finished.set_main(publication={"templates": {"dl2": "DL2/{date}/{production}/all/{tailcut}/{nsb}/{name}"}})
+    done = publish(finished)
+    assert (done["placed"], done["withdrawn"], done["notes"]) == (2, 0, [])
+    assert (finished.data / DL2).exists()
+
+
 def test_closing_publishes_where_the_site_asks_for_it(fake_site: FakeSite, borrowed: None) -> None:
     fake_site.set_main(publication={"enabled": True})
     assert run_night(fake_site).scheduling_succeeded
