@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from osa_luigi.cli.tables import plain_table, print_table
 
 if TYPE_CHECKING:
     from osa_luigi.config import Analysis, MainConfig
+    from osa_luigi.steps.call import StepCall
     from osa_luigi.tasks.analysis_session import AnalysisSession
 
 dates = click.option(
@@ -131,10 +133,17 @@ def show(name: str, days: tuple[date, ...], config_file: Path | None, as_json: b
 
 
 def _made(session: AnalysisSession) -> list[dict[str, Any]]:
-    return [
-        {"call": call.name, "made": session.is_done([call]), "folder": str(session.plan.production.root)}
-        for call in session.plan.calls
-    ]
+    return list(map(partial(_stand, session), session.plan.calls))
+
+
+def _stand(session: AnalysisSession, call: StepCall) -> dict[str, Any]:
+    """How one part of it stands: made, failed and why, or neither."""
+    from osa_luigi.products.attempts import log_place
+
+    made, production = session.is_done([call]), session.plan.production
+    last = None if made else session.failure(call)
+    failed = last and {"reason": last["reason"], "log": log_place(production, last), "ended": last["ended"]}
+    return {"call": call.name, "made": made, "folder": str(production.root), "failed": failed}
 
 
 def _print(said: dict[str, Any], made: list[dict[str, Any]]) -> None:
@@ -146,7 +155,17 @@ def _print(said: dict[str, Any], made: list[dict[str, Any]]) -> None:
     for role, file in said["outputs"].items():
         click.echo(f"{role.partition(':')[0]:12} {file}")
     for one in made:
-        click.echo(f"{one['call']}: {'made, in ' + one['folder'] if one['made'] else 'not made'}")
+        _print_part(one)
+
+
+def _print_part(part: dict[str, Any]) -> None:
+    if part["made"]:
+        click.echo(f"{part['call']}: made, in {part['folder']}")
+    elif failed := part["failed"]:
+        click.echo(f"{part['call']}: FAILED at {str(failed['ended'])[:19]} UTC: {failed['reason']}")
+        click.echo(f"  log: {failed['log']}")
+    else:
+        click.echo(f"{part['call']}: not made")
 
 
 @analysis.command()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from osa_luigi.products.paperwork import ATTEMPTS, Paperwork, runs_with
+from osa_luigi.products.paperwork import ATTEMPTS, LOGS, Paperwork, runs_with
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Receipt
 from osa_luigi.products.written import parsed
@@ -62,6 +63,12 @@ def _records(papers: Paperwork, known: Mapping[str, Record]) -> Iterator[Record]
     for content in papers.contents(ATTEMPTS, told).values():
         with contextlib.suppress(ValueError):
             yield parsed(content)
+
+
+def log_place(production: Production, record: Record) -> str:
+    """Where the attempt's log lies: a path, or an archive's and the member's name in it; empty if nothing ran."""
+    papers, name = Paperwork(production, str(record["unit"])), Path(record["log"]).name
+    return papers.place(LOGS, name) if papers.holds(LOGS, name) else ""
 
 
 def _id(record: Record) -> str:

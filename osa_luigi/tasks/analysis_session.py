@@ -15,6 +15,7 @@ from osa_luigi.config.analysis import Source
 from osa_luigi.config.kinds import ANALYSIS_TYPE, COMMANDS, RECONSTRUCTION
 from osa_luigi.errors import ExecutorError, NightError, ProductError
 from osa_luigi.night import compact
+from osa_luigi.products.attempts import Record, read_records
 from osa_luigi.products.commit import finish_move
 from osa_luigi.products.disk import disk_trouble
 from osa_luigi.products.linking import find_equal, link_product
@@ -54,6 +55,15 @@ class AnalysisSession:
     def is_done(self, calls: Iterable[StepCall]) -> bool:
         """Whether the products of all these calls are made, with these keys, and lie where they belong."""
         return all((call.name, call.key) in self.made or self._is_made(call) for call in calls)
+
+    def failure(self, call: StepCall) -> Record | None:
+        """The exit record of its last attempt, if that failed and is of this very step key."""
+        last = next(reversed(self._records.get(call.name, ())), None)
+        return last if last and last["outcome"] == "failed" and last["key"] == call.key else None
+
+    @cached_property
+    def _records(self) -> dict[str, list[Record]]:
+        return read_records(self.plan.production)
 
     def _is_made(self, call: StepCall) -> bool:
         if self.book.key(call.name) != call.key:

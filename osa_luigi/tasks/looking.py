@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from osa_luigi.batch.lease import engine
 from osa_luigi.night import Sequence, sequences
-from osa_luigi.products.attempts import Record, known_records, read_records
+from osa_luigi.products.attempts import Record, known_records, log_place, read_records
 from osa_luigi.products.decisions import DecisionKind, in_order, within
-from osa_luigi.products.paperwork import LOGS, Paperwork
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Receipt
 from osa_luigi.steps.call import StepCall
@@ -216,7 +214,7 @@ class _Looking:
                 tries=len(self._records[call.name]),
                 exit=record["exit_code"],
                 reason=str(record["reason"]),
-                log=_log(item, record),
+                log=log_place(item.production, record),
                 ended=str(record["ended"]),
                 next=self._next(call),
             )
@@ -234,12 +232,6 @@ def _percent(items: Iterable[Outlook], step: str, role: str = "") -> float | Non
         item for item in asked if item.made and (not role or (item.receipt and item.receipt.made(role) is not None))
     ]
     return round(100 * len(there) / len(asked), 1)
-
-
-def _log(item: Outlook, record: Record) -> str:
-    """Where the attempt's log lies; empty if nothing ran."""
-    papers, name = Paperwork(item.production, item.call.unit), Path(record["log"]).name
-    return papers.place(LOGS, name) if papers.holds(LOGS, name) else ""
 
 
 def _cpu(record: Record) -> float:

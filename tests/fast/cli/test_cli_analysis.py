@@ -70,7 +70,21 @@ def test_by_hand_it_is_made_with_receipts(with_analyses: Site) -> None:
         "call": "close.night",
         "made": True,
         "folder": str(site.production("count").root),
+        "failed": None,
     }
+
+
+def test_what_failed_is_shown_with_its_reason(with_analyses: Site) -> None:
+    site = with_analyses
+    site.process("analysis", "run", "failing", *DATE, code=1)
+    shown = site.osa("analysis", "show", "failing", *DATE, code=1).stdout
+    assert "analysis.Run02003: FAILED at 20" in shown
+    assert "count.py, line 10, in run" in shown
+    assert "close.night: not made" in shown
+    parts = site.data("analysis", "show", "failing", *DATE, code=1)["products"]
+    failures = [one["failed"] for one in parts if one["failed"]]
+    assert len(failures) == 2
+    assert all("line 10" in Path(one["log"]).read_text() for one in failures)
 
 
 def test_what_is_not_closed_is_not_read(with_analyses: Site) -> None:
