@@ -94,12 +94,12 @@ def _line(one: Analysis) -> dict[str, Any]:
     metavar="DATE",
     default="",
     callback=lambda _context, _option, value: _nights(value),
-    help="Say what is made of it, too, of this night (or nights).",
+    help="Say what is made of it, and what failed, too, of this night (or nights).",
 )
 @options.config
 @options.as_json
 def show(name: str, days: tuple[date, ...], config_file: Path | None, as_json: bool) -> None:
-    """Show the analysis NAME: its settings, what its class says of itself, and with --date what is made.
+    """Show the analysis NAME: its settings, what its class says of itself, and with --date what is made, and what failed, why.
 
     \b
     Examples:
