@@ -16,8 +16,8 @@ from osa_luigi.config import validate as look_for_mistakes
 from osa_luigi.config.browsing import Catalog, Resolved, catalog, compared, resolved
 from osa_luigi.config.explaining import explained
 from osa_luigi.config.json_schema import SCHEMA_OF
+from osa_luigi.config.main_schema import MAIN
 from osa_luigi.config.rules import SCIENTIFIC
-from osa_luigi.config.schema import MAIN
 from osa_luigi.errors import ConfigurationError
 
 

@@ -25,6 +25,7 @@ from osa_luigi.config.load import (
     validate,
     workflows,
 )
+from osa_luigi.config.main_schema import STEPS
 from osa_luigi.config.model import (
     Calibration,
     CatB,
@@ -60,7 +61,6 @@ from osa_luigi.config.model import (
     TimeCalibration,
 )
 from osa_luigi.config.render import difference, expanded, scientific, show
-from osa_luigi.config.schema import STEPS
 from osa_luigi.config.workflows import Workflow
 
 __all__ = [

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from osa_luigi.config.frozen import FrozenMapping
+from osa_luigi.config.main_schema import STEPS
 from osa_luigi.config.model import LocalExecutor, Procedure, Site
 from osa_luigi.config.model_choice_checks import check_model_choice
 from osa_luigi.config.paths import not_a_folder, not_writable
 from osa_luigi.config.problems import Key, suggestion
-from osa_luigi.config.schema import STANDARD_CONFIG, STEPS
+from osa_luigi.config.procedure_schema import STANDARD_CONFIG
 from osa_luigi.config.validate import Checked
 
 CLEANINGS = ("tailcut", "tailcuts_clean_with_pedestal_threshold")

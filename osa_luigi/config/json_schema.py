@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from osa_luigi.config.kinds import RECONSTRUCTION, SCHEMAS
+from osa_luigi.config.main_schema import MAIN
 from osa_luigi.config.reference import doc_text
 from osa_luigi.config.rules import Schema, is_section
-from osa_luigi.config.schema import MAIN
 from osa_luigi.config.sharing import SHARING
 
 DRAFT = "http://json-schema.org/draft-07/schema#"

@@ -8,8 +8,8 @@ from typing import Any
 
 from osa_luigi.config.analysis import ANALYSIS
 from osa_luigi.config.campaign import CAMPAIGN, CAMPAIGN_TYPE
+from osa_luigi.config.procedure_schema import PROCEDURE
 from osa_luigi.config.rules import Schema
-from osa_luigi.config.schema import PROCEDURE
 
 RECONSTRUCTION = "reconstruction"
 ANALYSIS_TYPE = "analysis"

@@ -15,10 +15,10 @@ from osa_luigi.config.campaign import CAMPAIGN_TYPE, Campaign, parse_point
 from osa_luigi.config.campaign_building import build_campaign, check_point, on_cluster
 from osa_luigi.config.kinds import ANALYSIS_TYPE, COMMANDS, RECONSTRUCTION, WORKFLOW_COMMAND, with_article
 from osa_luigi.config.library import Surroundings, choose, names, procedure_files, read_all, read_library
+from osa_luigi.config.main_schema import STEPS
 from osa_luigi.config.model import Configuration, MainConfig, Procedure, used_steps
 from osa_luigi.config.problems import Position, Problems, suggestion
 from osa_luigi.config.publication_checks import check_publication
-from osa_luigi.config.schema import STEPS
 from osa_luigi.config.validate import Checked, check_main
 from osa_luigi.config.workflows import Workflow
 from osa_luigi.config.yamlfile import read_yaml

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from osa_luigi.config.kinds import SCHEMAS
+from osa_luigi.config.main_schema import MAIN
 from osa_luigi.config.render import scalar
 from osa_luigi.config.rules import Schema, are_records, is_section, leaves
-from osa_luigi.config.schema import MAIN
 
 BEGIN = "<!-- reference: made by `python -m osa_luigi.config.reference` -->"
 END = "<!-- end of reference -->"

@@ -11,8 +11,8 @@ from typing import Any
 from osa_luigi.config.frozen import thaw
 from osa_luigi.config.model import Configuration, MainConfig, Origins, Procedure
 from osa_luigi.config.problems import Key, dotted
+from osa_luigi.config.procedure_schema import PROCEDURE
 from osa_luigi.config.rules import SCIENTIFIC, Schema, is_section
-from osa_luigi.config.schema import PROCEDURE
 from osa_luigi.config.yamlfile import plain_scalar
 
 _CONFIGS = {

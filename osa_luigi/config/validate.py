@@ -13,9 +13,9 @@ from cerberus.errors import UNKNOWN_FIELD, ValidationError
 from cerberus.schema import UnvalidatedSchema
 
 from osa_luigi.config.kinds import RECONSTRUCTION, SCHEMAS, type_of
+from osa_luigi.config.main_schema import MAIN
 from osa_luigi.config.problems import Key, Position, Problems, suggestion
 from osa_luigi.config.rules import Schema, are_records, completed, is_section, leaves
-from osa_luigi.config.schema import MAIN
 from osa_luigi.config.sharing import SHARING
 from osa_luigi.config.yamlfile import Document
 

@@ -30,7 +30,7 @@ from typing import Any
 import psutil
 
 from osa_luigi.cli.placeholder import PlaceholderNight
-from osa_luigi.config.schema import STEPS
+from osa_luigi.config.main_schema import STEPS
 from osa_luigi.night import compact
 from osa_luigi.products.attempts import read_records
 from osa_luigi.products.production import Production

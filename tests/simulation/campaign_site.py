@@ -10,7 +10,7 @@ from typing import Any
 
 from osa_luigi.batch.slurm.model import Wish
 from osa_luigi.batch.slurm.policies import Asked
-from osa_luigi.config.schema import STEPS
+from osa_luigi.config.main_schema import STEPS
 from osa_luigi.night.dates import compact
 from tests.simulation.world import Nature
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from osa_luigi.cli.placeholder import PlaceholderNight
-from osa_luigi.config.schema import STEPS
+from osa_luigi.config.main_schema import STEPS
 from tests.cluster import Cluster
 from tests.drills.nights import DAY, ROOT, Site, script
 from tests.drills.slurm.submissions import Submissions

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from osa_luigi.config import Configuration, difference, expanded, freeze, load, scientific, show
+from osa_luigi.config.main_schema import MAIN
+from osa_luigi.config.procedure_schema import PROCEDURE
 from osa_luigi.config.render import scalar
 from osa_luigi.config.rules import completed, leaves
-from osa_luigi.config.schema import MAIN, PROCEDURE
 from osa_luigi.config.yamlfile import load_yaml
 
 if TYPE_CHECKING:

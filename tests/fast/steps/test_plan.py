@@ -12,7 +12,7 @@ import pytest
 from fake_nights import DAY, PROCESSED, RUNS, FakeSite, plan_of
 
 from osa_luigi.config import rules
-from osa_luigi.config.schema import PROCEDURE
+from osa_luigi.config.procedure_schema import PROCEDURE
 from osa_luigi.errors import ConfigurationError, NightError
 from osa_luigi.night import compact
 from osa_luigi.products.identity import digest
