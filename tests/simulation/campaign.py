@@ -24,8 +24,9 @@ from osa_luigi.tasks.campaign import core
 from osa_luigi.tasks.campaign.standing import DONE, Nights, Standing, finished
 from tests.simulation.campaign_process import Process
 from tests.simulation.campaign_site import NAME, RUNS, some_nature, wishes_of, write_site
+from tests.simulation.danger import Crash, Danger, Dice, Disk
 from tests.simulation.production import Production
-from tests.simulation.world import Crash, Danger, Dice, Disk, Nature, Slurm
+from tests.simulation.world import Nature, Slurm
 
 SLOTS = 500
 POLL_S = 60.0

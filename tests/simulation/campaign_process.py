@@ -12,7 +12,7 @@ from osa_luigi.tasks.campaign import core
 from osa_luigi.tasks.campaign.folder import Note
 from osa_luigi.tasks.campaign.standing import finished
 from osa_luigi.tasks.morning.look import Night, State
-from tests.simulation.world import Crash
+from tests.simulation.danger import Crash
 
 if TYPE_CHECKING:
     from tests.simulation.campaign import Campaign, Engine

@@ -9,8 +9,9 @@ from random import Random
 from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.model import Wish
 from osa_luigi.batch.slurm.policies import Asked, Policies
+from tests.simulation.danger import Crash, Danger, Dice, Disk
 from tests.simulation.production import Production
-from tests.simulation.world import Crash, Danger, Dice, Disk, Nature, Slurm
+from tests.simulation.world import Nature, Slurm
 
 ASKED = Asked(memory_mb=2000, time_limit_s=600.0)
 POLL_S = 40.0

@@ -12,7 +12,8 @@ from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.model import Wish
 from osa_luigi.batch.slurm.recorder import Recorder
 from osa_luigi.batch.slurm.states import Cause
-from tests.simulation.world import Disk, Files, Nature, Slurm
+from tests.simulation.danger import Disk
+from tests.simulation.world import Files, Nature, Slurm
 
 
 @dataclass

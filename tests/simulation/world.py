@@ -1,4 +1,4 @@
-"""A world for the engine, driven by a seed: a disk, a clock, and a SLURM that is late, silent, wrong and forgetful.
+"""A world for the engine, driven by a seed: a clock, and a SLURM that is late, silent, wrong and forgetful (the disk is in danger.py).
 
 It never lies about what the engine has to rely on: what was written durably stays, a record once seen stays, an accepted job is
 visible under its name within a few seconds (facts of a real SLURM 22.05).
@@ -10,7 +10,6 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from random import Random
 
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
@@ -18,74 +17,10 @@ from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.policies import RETRIES, Asked, Failure
 from osa_luigi.batch.slurm.states import UNSTARTED, Cause
 from osa_luigi.errors import NoAccounting, SlurmAway, SlurmRefused
+from tests.simulation.danger import Danger, Dice
 
 HOLDS = RETRIES[Cause.LAUNCH]
 """So often an element is held, at most: the engine lets it start as often, and then waits for a person."""
-
-
-class Crash(BaseException):
-    """The engine is killed: nothing catches it."""
-
-
-@dataclass
-class Dice:
-    """Chance, and how bad the world is (0: all goes well)."""
-
-    random: Random
-    badness: float = 1.0
-
-    def happens(self, probability: float) -> bool:
-        return self.random.random() < probability * self.badness
-
-
-@dataclass
-class Danger:
-    """Kills the engine at some of its steps."""
-
-    dice: Dice
-    probability: float
-    steps: int = 0
-    kills: int = 0
-
-    def step(self) -> None:
-        self.steps += 1
-        if self.dice.happens(self.probability):
-            self.kills += 1
-            raise Crash
-
-
-class Disk:
-    """Files that are written whole or not at all; a kill may come before or after."""
-
-    def __init__(self, danger: Danger) -> None:
-        self.files: dict[str, str] = {}
-        self._danger = danger
-
-    def write(self, path: str, text: str) -> None:
-        self._danger.step()
-        self.files[path] = text
-        self._danger.step()
-
-    def read(self, path: str) -> str:
-        self._danger.step()
-        try:
-            return self.files[path]
-        except KeyError:
-            raise FileNotFoundError(path) from None
-
-    def names(self, folder: str) -> list[str]:
-        inside = f"{folder}/"
-        return sorted({path[len(inside) :].partition("/")[0] for path in self.files if path.startswith(inside)})
-
-    def remove(self, path: str) -> None:
-        self._danger.step()
-        self.files.pop(path, None)
-
-    def as_others_see_it(self) -> Disk:
-        """The same files, for somebody who is not killed with the engine."""
-        disk = Disk(Danger(self._danger.dice, 0.0))
-        disk.files = self.files
-        return disk
 
 
 @dataclass

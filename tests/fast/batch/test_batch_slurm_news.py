@@ -16,7 +16,7 @@ from osa_luigi.batch.slurm.engine import Engine, Silence, World
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.news import AGAIN_S, News
 from osa_luigi.errors import SlurmAway
-from tests.simulation.world import Danger, Dice, Disk
+from tests.simulation.danger import Danger, Dice, Disk
 
 
 @pytest.fixture
