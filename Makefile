@@ -1,5 +1,6 @@
 # make night    a simulated night, from nothing to checked and merged DL2, in demo/
 # make test     the tests; those with a real SLURM are skipped where there can be none, or with OSA_NO_SLURM=1 (CONTRIBUTING.md)
+# make quick    three thousand of the tests, in about a minute
 # make simulate the SLURM engine through 100,000 simulated nights (make simulate NIGHTS=1000 for a few)
 # make lint     what CI looks at
 # make clean    remove what these made: the virtual environment and the demo
@@ -14,13 +15,16 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraint
 BASE ?= demo
 NIGHTS ?= 100000
 
-.PHONY: night test simulate lint clean
+.PHONY: night test quick simulate lint clean
 
 night: $(VENV)/.installed
 	$(BIN)/osa demo night --base $(BASE)
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n logical --maxprocesses 8
+
+quick: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests/fast -m 'not slow' -n logical --maxprocesses 8
 
 simulate: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.simulation --nights $(NIGHTS) --json

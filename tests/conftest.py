@@ -26,12 +26,25 @@ settings.load_profile("shared")
 FIRST = ("fast/tasks", "fast/telescope", "fast/cli", "fast/runner")
 """What takes longest comes first, so that all processes end at about the same time; the chain, with the fast tests done, last."""
 
+SLOW = (
+    *(f"fast/{room}/" for room in ("analysis", "cli", "tasks", "telescope")),
+    *(
+        f"fast/batch/test_batch_{part}.py"
+        for part in ("handout", "slurm_element", "slurm_environment", "slurm_simulation")
+    ),
+    "fast/config/test_config_fuzz.py",
+)
+"""Whole fake nights, commands, simulated telescopes, elements as SLURM starts them, hundreds of files: `make quick` leaves them out."""
+
 TOGETHER = ("tests/fast/telescope/", "tests/fast/cli/", "tests/slurm/", "tests/servers/", "tests/chain/")
 """Folders that one process runs: each shares nights, or a cluster, that are made once."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The same order in one process and in several."""
+    for item in items:
+        if os.path.relpath(item.path, TESTS).startswith(SLOW):
+            item.add_marker("slow")
     items.sort(key=lambda item: _rank(os.path.relpath(item.path, TESTS)))
 
 
