@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from osa_luigi.jsontext import parsed
 from osa_luigi.products.paperwork import ATTEMPTS, LOGS, Paperwork, runs_with
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Receipt
-from osa_luigi.products.written import parsed
 
 Record = Mapping[str, Any]
 """An attempt's exit record."""

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from osa_luigi.errors import ProductError
+from osa_luigi.jsontext import parsed
 from osa_luigi.products.identity import plain
 from osa_luigi.products.paperwork import RECEIPTS, Paperwork, runs_with
 from osa_luigi.products.production import Production
 from osa_luigi.products.published import place_of
-from osa_luigi.products.written import parsed
 
 FORMAT = 1
 

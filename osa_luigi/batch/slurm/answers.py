@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from operator import itemgetter
 from typing import TypeVar
 
@@ -26,8 +26,8 @@ QUEUE_FIELDS = ("ArrayJobID", "ArrayTaskID", "State", "Reason", "exit_code", "No
 ACCOUNT_FIELDS = ("JobID", "State", "ExitCode", "Reason", "NodeList", "Submit", "Partition", "JobName")
 """For ``sacct -o``. Of a job whose end came before its beginning the accounting at first has no partition, no name and no index."""
 
-KEPT = 10_000
-"""Records of a queue that are remembered: nearly all of them are as they were at the look before."""
+_AT_ONCE = 500
+"""So many records are taken out of an answer at a time: all fields of thousands would be megabytes, at every look."""
 
 Row = TypeVar("Row")
 
@@ -111,7 +111,30 @@ def read_queue(text: str) -> list[Sighting]:
     SlurmAway
         It is not the whole of an answer, or none at all.
     """
-    return _read("squeue", text, len(QUEUE_FIELDS), _queue_record)
+    return _last_look.read(text)
+
+
+class _LastLook:
+    """The records of the last look at the queue. At the next one nearly all of them are as they were, and are not read again."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], tuple[tuple[str, ...], Sighting]] = {}
+
+    def read(self, text: str) -> list[Sighting]:
+        """As `read_queue`."""
+        found = _read("squeue", text, len(QUEUE_FIELDS), self._record)
+        self._known = dict(found)
+        return [sighting for _, (_, sighting) in found]
+
+    def _record(self, *fields: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], Sighting]]:
+        if known := self._known.get(fields):
+            return known[0], known
+        # One text for what thousands say alike: states, reasons, times, the array's name.
+        fields = tuple(map(sys.intern, fields))
+        return fields, (fields, _queue_record(*fields))
+
+
+_last_look = _LastLook()
 
 
 def read_accounting(text: str) -> list[Sighting]:
@@ -210,17 +233,18 @@ def _read(command: str, text: str, count: int, reader: Callable[..., Row]) -> li
 
 
 def _records(text: str, count: int) -> Iterator[list[str]]:
-    *fields, rest = f"\n{text}".split(MARK)
-    if rest != "\n" or len(fields) % count:
-        raise ValueError(f"it ends with {text[-80:]!r}")
-    for at in range(0, len(fields), count):
-        first, *others = fields[at : at + count]
-        if not first.startswith("\n"):
-            raise ValueError(f"{first[:80]!r} does not begin a line")
-        yield [first[1:], *others]
+    rest = f"\n{text}"
+    while rest != "\n":
+        *fields, rest = rest.split(MARK, count * _AT_ONCE)
+        if not fields or len(fields) % count:
+            raise ValueError(f"it ends with {text[-80:]!r}")
+        for at in range(0, len(fields), count):
+            first, *others = fields[at : at + count]
+            if not first.startswith("\n"):
+                raise ValueError(f"{first[:80]!r} does not begin a line")
+            yield [first[1:], *others]
 
 
-@lru_cache(KEPT)
 def _queue_record(
     job: str, index: str, state: str, reason: str, status: str, node: str, submitted: str, name: str
 ) -> Sighting:

@@ -20,19 +20,35 @@ KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in (*get_args(ex.
 
 def encode(value: Any) -> Any:
     """A value of model.py in JSON's own types; of a dataclass without what is as by default."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: encode(held) for field in fields(value) if (held := getattr(value, field.name)) != field.default
-        }
-    if isinstance(value, Mapping):
-        return {str(key): encode(held) for key, held in value.items()}
-    if isinstance(value, frozenset):
-        return sorted(value)
     if isinstance(value, tuple | list):
         return [encode(held) for held in value]
+    if isinstance(value, Mapping):
+        return {str(key): encode(held) for key, held in value.items()}
+    if isinstance(value, StrEnum):
+        return str(value)
+    return value if isinstance(value, _PLAIN) else encode(opened(value))
+
+
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def opened(value: Any) -> Any:
+    """One level of `encode`, of what JSON does not know: a writer of JSON asks for it piece by piece, and thousands never exist at once.
+
+    Raises
+    ------
+    TypeError
+        Of no kind that model.py holds.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: held for field in fields(value) if (held := getattr(value, field.name)) != field.default}
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, frozenset):
+        return sorted(value)
     if isinstance(value, datetime):
         return value.isoformat()
-    return str(value) if isinstance(value, StrEnum) else value
+    raise TypeError(f"{value!r:.80} ({type(value).__name__}) is nothing that is recorded")
 
 
 def decode(kind: type[Kind], data: Any) -> Kind:
@@ -50,6 +66,11 @@ def decode(kind: type[Kind], data: Any) -> Kind:
 def encode_kind(value: ex.Event | ex.Command) -> dict[str, Any]:
     """An event or a command, with its name."""
     return {"is": type(value).__name__, **encode(value)}
+
+
+def opened_kind(value: ex.Event | ex.Command) -> dict[str, Any]:
+    """As `encode_kind`, of which what it holds is for `opened`."""
+    return {"is": type(value).__name__, **opened(value)}
 
 
 def decode_kind(data: Mapping[str, Any]) -> Any:

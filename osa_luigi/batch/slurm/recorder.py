@@ -15,11 +15,11 @@ from typing import Any
 
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm.answers import Sighting
-from osa_luigi.batch.slurm.codec import decode, decode_kind, encode, encode_kind
+from osa_luigi.batch.slurm.codec import decode, decode_kind, opened, opened_kind
 from osa_luigi.batch.slurm.exchange import Command, Event
 from osa_luigi.batch.slurm.model import Settings
 from osa_luigi.errors import ExecutorError
-from osa_luigi.products.written import line_of
+from osa_luigi.jsontext import line_of
 
 FORMAT = 1
 
@@ -50,7 +50,7 @@ class Recorder:
             self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         except OSError:
             return
-        self._write({"format": FORMAT, "settings": encode(settings)})
+        self._write({"format": FORMAT, "settings": settings})
 
     def __call__(self, event: Event, commands: tuple[Command, ...]) -> None:
         """Note an event, and what was decided; one after which nothing is to be done only if it tells something."""
@@ -59,14 +59,14 @@ class Recorder:
         if isinstance(event, ex.Polled) and event.queue is not None:
             self._polled(event, event.queue, commands)
         else:
-            self._write({"event": encode_kind(event), "commands": [encode_kind(command) for command in commands]})
+            self._write({"event": opened_kind(event), "commands": [opened_kind(command) for command in commands]})
 
     def _polled(self, event: ex.Polled, queue: Queue, commands: tuple[Command, ...]) -> None:
         mine = {name: seen for name, seen in queue.items() if name.startswith(self._prefix)}
         line = {
-            "event": encode_kind(replace(event, queue=None)),
+            "event": opened_kind(replace(event, queue=None)),
             "queue": difference(self._queue, mine),
-            "commands": [encode_kind(command) for command in commands],
+            "commands": [opened_kind(command) for command in commands],
         }
         self._queue = mine
         self._write(line)
@@ -75,7 +75,7 @@ class Recorder:
         if self._descriptor is None:
             return
         try:
-            text = line_of(line)
+            text = line_of(line, opened)
             self._written += len(text)
             if self._written <= MOST and os.write(self._descriptor, text) == len(text):
                 return
@@ -86,13 +86,13 @@ class Recorder:
 
 
 def difference(before: Queue, after: Queue) -> dict[str, Any]:
-    """What must be done to the one queue to have the other."""
+    """What must be done to the one queue to have the other; for a writer of JSON with `codec.opened`."""
     seen, gone = {}, {}
     for name in {**before, **after}:
         old, new = before.get(name, {}), after.get(name, {})
         if old == new:
             continue  # most arrays at most polls: compared as one, thousands of sightings cost next to nothing
-        changed = {str(index): encode(sighting) for index, sighting in new.items() if old.get(index) != sighting}
+        changed = {index: sighting for index, sighting in new.items() if old.get(index) != sighting}
         if changed:
             seen[name] = changed
         if missing := [index for index in old if index not in new]:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from math import inf
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol
 
 from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.errors import ExecutorError, SlurmAway
+from osa_luigi.jsontext import line_of, parsed
 
 VERSION = 1
 """Of the file. An engine with another one takes looks of its own."""
@@ -124,8 +125,8 @@ class SharedSnapshot:
         return look.snapshot()
 
     def _fresh(self, now: float) -> _Look | None:
-        look = _read(self._file)
-        if look is None:
+        # One that was written long ago need not be read: it tells of thousands of jobs.
+        if _age_s(self._file) > max(AWAY_S, self._max_age_s) + SLEW_S or (look := _read(self._file)) is None:
             return None
         max_age_s = AWAY_S if look.trouble else self._max_age_s
         return look if look.is_fresh(now, _uptime(), max_age_s) else None
@@ -174,10 +175,18 @@ def _own(folder: Path) -> None:
         )
 
 
+def _age_s(file: Path) -> float:
+    """By the clock of the day; of no file without end."""
+    try:
+        return time.time() - file.stat().st_mtime
+    except OSError:
+        return inf
+
+
 def _read(file: Path) -> _Look | None:
     """The last look; `None` for what is not there, torn, of another version, or of before the machine was started."""
     try:
-        content = json.loads(file.read_text())
+        content = parsed(file.read_bytes())
         if content["version"] != VERSION or content["boot"] != _boot():
             return None
         sightings = tuple(_sighting(*row) for row in content["sightings"])
@@ -197,7 +206,7 @@ def _write(file: Path, look: _Look) -> None:
     }
     draft = file.with_name(f".{file.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
-        draft.write_text(json.dumps(content))
+        draft.write_bytes(line_of(content))
         draft.replace(file)
     except OSError:  # a full disk must not hide what SLURM said; the others will ask for themselves
         with contextlib.suppress(OSError):

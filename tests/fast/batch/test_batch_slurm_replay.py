@@ -17,10 +17,11 @@ from slurm_work import SETTINGS, Driver, seen, wish
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.answers import Sighting
-from osa_luigi.batch.slurm.codec import KINDS, decode, decode_kind, encode, encode_kind
+from osa_luigi.batch.slurm.codec import KINDS, decode, decode_kind, encode, encode_kind, opened, opened_kind
 from osa_luigi.batch.slurm.recorder import Recorder, Recording, changed, difference
 from osa_luigi.batch.slurm.replay import replay
 from osa_luigi.errors import ExecutorError
+from osa_luigi.jsontext import line_of
 from tests.simulation.nights import Night
 
 MOMENTS = st.integers(0, 1 << 31).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
@@ -38,6 +39,7 @@ QUEUES = st.dictionaries(
 @settings(max_examples=150)
 def test_events_and_commands_come_back(value: Any) -> None:
     assert decode_kind(json.loads(json.dumps(encode_kind(value)))) == value
+    assert json.loads(line_of(opened_kind(value), opened)) == json.loads(json.dumps(encode_kind(value)))
 
 
 def test_settings_come_back() -> None:
@@ -58,7 +60,7 @@ def test_what_is_none_of_them_is_refused(data: dict[str, Any]) -> None:
 @given(QUEUES, QUEUES)
 @settings(max_examples=80)
 def test_a_queue_and_its_difference_give_the_next(before: Any, after: Any) -> None:
-    told = json.loads(json.dumps(difference(before, after)))
+    told = json.loads(line_of(difference(before, after), opened))
     assert changed(before, told) == after
     assert difference(after, after) == {"seen": {}, "gone": {}}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -28,8 +28,13 @@ def parsed(text: bytes) -> Any:
             raise ValueError("nested too deeply") from None
 
 
-def line_of(value: Mapping[str, Any]) -> bytes:
+def line_of(value: Mapping[str, Any], default: Callable[[Any], Any] | None = None) -> bytes:
     """A JSON text in a line, for people: NaN and Infinity become null.
+
+    Parameters
+    ----------
+    default
+        What an object that JSON does not know, dataclasses and times among them, is written as.
 
     Raises
     ------
@@ -37,6 +42,14 @@ def line_of(value: Mapping[str, Any]) -> bytes:
         It holds what JSON does not know.
     """
     try:
-        return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(value, default, _OPTIONS)
     except TypeError:  # of a text with half a surrogate, too: a file's name may have one
-        return (json.dumps(value) + "\n").encode()
+        return (json.dumps(value, default=default) + "\n").encode()
+
+
+_OPTIONS = (
+    orjson.OPT_APPEND_NEWLINE
+    | orjson.OPT_NON_STR_KEYS
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osa_luigi.products.written import line_of, parsed
+from osa_luigi.jsontext import line_of, parsed
 
 scalars = (
     st.none()
