@@ -29,7 +29,7 @@ def parsed(text: bytes) -> Any:
 
 
 def line_of(value: Mapping[str, Any], default: Callable[[Any], Any] | None = None) -> bytes:
-    """A JSON text in a line, for people: NaN and Infinity become null.
+    """A JSON text in a line; NaN and Infinity become null.
 
     Parameters
     ----------

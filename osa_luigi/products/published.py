@@ -155,9 +155,8 @@ def _parsed(folder: Path, files: tuple[tuple[str, int], ...]) -> _Read:
             by_place[publication.place] = by_path[publication.path] = publication
         else:
             by_place.pop(publication.place, None)
-            if (
-                now := by_path.get(publication.path)
-            ) and now.place == publication.place:  # it may have been put elsewhere before
+            now = by_path.get(publication.path)
+            if now and now.place == publication.place:  # else it was put elsewhere before
                 del by_path[publication.path]
     return _Read(by_place, by_path)
 

@@ -19,7 +19,7 @@ from osa_luigi.products import placing
 from osa_luigi.products.decisions import DecisionKind, decide
 from osa_luigi.products.digest import sha256
 from osa_luigi.products.integrity import check
-from osa_luigi.products.published import place_of, publications
+from osa_luigi.products.published import WITHDRAWN, Journal, Publication, place_of, publications
 from osa_luigi.products.receipt import Presence, ReceiptBook, current_receipt, presence
 from osa_luigi.steps import publishing
 
@@ -197,6 +197,34 @@ def test_what_lies_under_former_levels_is_withdrawn(fake_site: FakeSite, borrowe
     place = place_of(fake_site.production(), receipt.outputs[0])
     assert place is not None
     assert "/tailcut1005/" in str(place)
+
+
+def test_a_withdrawal_that_was_killed_is_finished(
+    fake_site: FakeSite, borrowed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_site.set(tailcuts={"source": "per_run"})
+    assert run_night(fake_site).scheduling_succeeded
+    fake_site.loosen()
+    found_levels(fake_site, "Run02003", picture_thresh=8, boundary_thresh=4)
+    publish(fake_site)
+    before = {path for path in tree(fake_site.data) if "Run02003" in path and "/tailcut84/" in path}
+    found_levels(fake_site, "Run02003", picture_thresh=10, boundary_thresh=5)
+
+    def killed(self: Journal, publication: Publication) -> None:
+        if publication.what == WITHDRAWN:
+            raise KeyboardInterrupt  # after the file went, before that was noted
+        real(self, publication)
+
+    real = Journal.note
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "note", killed)
+        CliRunner().invoke(app, ["publish", *DATE], env={"OSA_CONFIG": str(fake_site.config)})
+    assert len(before.intersection(tree(fake_site.data))) == len(before) - 1
+    assert publish(fake_site)["withdrawn"] == len(before)
+    assert not before.intersection(tree(fake_site.data))
+    assert not [
+        place for place in publications(fake_site.production()) if "Run02003" in place and "/tailcut84/" in place
+    ]
 
 
 def test_templates_that_change_leave_what_was_published(finished: FakeSite) -> None:
