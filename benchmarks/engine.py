@@ -104,8 +104,9 @@ def run(tool: Tool, tasks: int, asked: argparse.Namespace, subruns_per_job: int 
 
 def _measured(tool: Tool, work: Work, limit_s: float) -> dict[str, Any]:
     tool.prepare(work)
-    # Memory is there for any step that asks: it is slots that are to be short.
-    with Cluster(nodes=NODES, cpus=-(-work.slots // NODES), memory_mb=4_000_000, accounting="dbd") as cluster:
+    # Memory is there for any step that asks: it is slots that are to be short. A site's jobs take no CPU from its engine.
+    cpus = -(-work.slots // NODES)
+    with Cluster(nodes=NODES, cpus=cpus, memory_mb=4_000_000, accounting="dbd", polite=True) as cluster:
         log = work.folder / "calls.txt"
         wrappers = work.folder / "wrappers"
         lay_wrappers(wrappers, log, cluster.environment["PATH"])

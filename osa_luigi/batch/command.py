@@ -1,7 +1,7 @@
 """Luigi's own command with our worker: importing `osa_luigi` registers it.
 
-It relies on `luigi.interface._WorkerSchedulerFactory` and on the words of `Worker._add_task`, which have tests in
-tests/fast/batch/test_batch_worker.py.
+It relies on `luigi.interface._WorkerSchedulerFactory`, on the logger of `luigi.worker` and on the words of `Worker._add_task`, which have
+tests in tests/fast/batch/test_batch_worker.py.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import luigi
 import luigi.interface
 import luigi.retcodes
+import luigi.worker
 from luigi.cmdline_parser import CmdlineParser
 from luigi.scheduler import DONE, PENDING
 
@@ -56,14 +57,21 @@ class OsaFactory(luigi.interface._WorkerSchedulerFactory):  # type: ignore[misc]
         # Before luigid hears of this process: it would give a second one the first one's tasks.
         if isinstance(root, Exclusive):
             _become_engine(root)
-        logger.addFilter(is_news)
+        luigi.worker.logger = News(logger)
         chosen = {"worker_id": _stable_id(root)} if root else {}
         return OsaWorker(scheduler=scheduler, worker_processes=worker_processes, assistant=assistant, **chosen)
 
 
-def is_news(record: logging.LogRecord) -> bool:
-    """Whether a line tells something: that a task waits is clear, and of its end the worker tells itself. A night has 10,000 such lines."""
-    return not (record.msg == INFORMED and isinstance(record.args, tuple) and record.args[1] in (PENDING, DONE))
+class News(logging.LoggerAdapter[logging.Logger]):
+    """Passes over what tells nothing: that a task waits is clear, and of its end the worker tells itself. A night has 10,000 such lines.
+
+    Not a filter, which is asked when a line is there already: that takes longer than luigi's scheduler is told.
+    """
+
+    def info(self, msg: object, *args: object, **kwargs: Any) -> None:
+        """As of a logger."""
+        if not (msg == INFORMED and args[1] in (PENDING, DONE)):
+            super().info(msg, *args, **kwargs)
 
 
 def _root_task() -> luigi.Task | None:

@@ -3,7 +3,8 @@
 It relies on these parts of luigi 3.8, each with a test in tests/fast/batch/test_batch_worker.py or test_batch_handout.py:
 `Worker._create_task_process`, `_run_task`, `_task_result_queue` (its `get` and `put`), `_handle_next_task`, `_purge_children`, `_get_work`
 and `_add_task`; the attributes of a `TaskProcess` that luigi looks at; what a worker keeps (``_running_tasks``, ``_scheduled_tasks``,
-``_batch_running_tasks``, ``_add_task_history``, ``_get_work_response_history``).
+``_batch_running_tasks``, ``_add_task_history``, ``_get_work_response_history``); and that an equal task may be made anew at any time
+(`Register.clear_instance_cache`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import luigi
 import luigi.worker
 from luigi.event import Event as LuigiEvent
 from luigi.scheduler import DISABLED, DONE, FAILED
+from luigi.task_register import Register
 
 from osa_luigi.batch.executor import Executor
 from osa_luigi.batch.flight import JobInFlight, TaskInFlight
@@ -95,6 +97,8 @@ class OsaWorker(LastingWorker):
         self._given_up: set[str] = set()
         self._ended = 0
         """Counts what may give luigi's scheduler more to hand out."""
+        self._handed_over = False
+        """Whether jobs were handed over since the executor was last listened to."""
         self._messages = Messages()
         super().__init__(*args, **kwargs)
         self._task_result_queue = Answers(self)
@@ -194,6 +198,7 @@ class OsaWorker(LastingWorker):
                 new[job.name].task.trigger_event(LuigiEvent.START, new[job.name].task)
             if jobs:
                 self._executor.submit(jobs)
+                self._handed_over = True
         except OsaError as error:
             for job_in_flight in new.values():
                 self._end(job_in_flight, str(error))
@@ -218,6 +223,10 @@ class OsaWorker(LastingWorker):
         """Hear from the executor: ends of jobs are told at once; everything else becomes messages in luigi's web page."""
         if self._executor is None:
             return
+        if self._handed_over:
+            # Luigi keeps every task that was ever made, with its parameters; those under way are kept here.
+            Register.clear_instance_cache()
+            self._handed_over = False
         try:
             events = self._executor.poll(timeout_s)
         except ExecutorError as error:

@@ -99,14 +99,15 @@ class Production:
         return [Production(Path(path)) for path in entries if Path(path) != self.root]
 
 
-def write_durably(path: Path, text: str | Iterable[str]) -> None:
-    """Write a file whole or not at all: under another name, to the disk, then renamed. What is long may come in parts."""
+def write_durably(path: Path, text: str | Iterable[bytes]) -> None:
+    """Write a file whole or not at all: under another name, to the disk, then renamed. What is long may come in parts, encoded."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not by process id alone: two nodes may write the same file at once, each with the same number.
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
-        with temporary.open("w") as file:
-            file.writelines([text] if isinstance(text, str) else text)
+        with temporary.open("wb") as file:
+            # A path that is no text stays the path that it is.
+            file.writelines([text.encode(errors="surrogateescape")] if isinstance(text, str) else text)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

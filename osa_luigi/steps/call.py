@@ -9,34 +9,38 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from osa_luigi.products.identity import canonical_json, plain
 
 NOTHING: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Input:
-    """A file (or a folder) that a step reads. Two are equal if they say the same, whatever kind they are of.
+    """A file (or a folder) that a step reads; never changed. Two are equal if they say the same, whatever kind they are of.
 
-    Parameters
-    ----------
-    role
-        What it is to the step, such as ``raw`` or ``calibration``; several inputs may share a role, in order.
-    place
-        Absolute path, as text: a night's plan has tens of thousands, and a `Path` takes three times the memory.
-    identity
-        What stands for it in the step key: the producer's key, or the identity of a foreign file.
-    key
-        The producer's step key where the input is a product of this engine, else empty.
+    It holds nothing itself: a night's plan has tens of thousands of inputs, and each kind keeps no more than it needs.
     """
 
-    role: str
-    place: str
-    identity: Any
-    key: str = ""
-    _identity_json: str = field(default="", init=False, repr=False)
+    __slots__ = ()
+
+    if TYPE_CHECKING:  # each kind has slots or properties for these
+
+        @property
+        def role(self) -> str:
+            """What it is to the step, such as ``raw`` or ``calibration``; several inputs may share a role, in order."""
+
+        @property
+        def place(self) -> str:
+            """Absolute path, as text: a `Path` takes three times the memory."""
+
+        @property
+        def identity(self) -> Any:
+            """What stands for it in the step key: the producer's key, or the identity of a foreign file."""
+
+        @property
+        def key(self) -> str:
+            """The producer's step key where the input is a product of this engine, else empty."""
 
     @property
     def path(self) -> Path:
@@ -44,10 +48,8 @@ class Input:
         return Path(self.place)
 
     def identity_json(self) -> str:
-        """Canonical JSON of the identity; written once, for most are read by several steps."""
-        if not self._identity_json:
-            object.__setattr__(self, "_identity_json", canonical_json(self.identity))
-        return self._identity_json
+        """Canonical JSON of the identity."""
+        return canonical_json(self.identity)
 
     def as_json(self) -> dict[str, Any]:
         """The input in JSON's own types."""
@@ -55,7 +57,7 @@ class Input:
 
     def read_as(self, role: str) -> Input:
         """The same to a step that calls it otherwise."""
-        return Input(role, self.place, self.identity, self.key)
+        return FileInput(role, self.place, self.identity, self.key)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Input) and self._said() == other._said()
@@ -63,11 +65,40 @@ class Input:
     def __hash__(self) -> int:
         return hash((self.role, self.place))
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{self._said()!r}"
+
     def __reduce__(self) -> tuple[type[Input], tuple[str, str, Any, str]]:
-        return Input, self._said()
+        return FileInput, self._said()
 
     def _said(self) -> tuple[str, str, Any, str]:
         return self.role, self.place, self.identity, self.key
+
+
+class FileInput(Input):
+    """An input of which everything is said outright.
+
+    Parameters
+    ----------
+    role, place, identity, key
+        As of an `Input`.
+    """
+
+    __slots__ = ("_identity_json", "identity", "key", "place", "role")
+    role: str
+    place: str
+    identity: Any
+    key: str
+
+    def __init__(self, role: str, place: str, identity: Any, key: str = "") -> None:
+        self.role, self.place, self.identity, self.key = role, place, identity, key
+        self._identity_json = ""
+
+    def identity_json(self) -> str:
+        """As of an `Input`; written once, for most are read by several steps."""
+        if not self._identity_json:
+            self._identity_json = canonical_json(self.identity)
+        return self._identity_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +284,9 @@ class StepCall:
             unit=data["unit"],
             key=data["key"],
             settings=data["settings"],
-            inputs=tuple(Input(item["role"], item["path"], item["identity"], item["key"]) for item in data["inputs"]),
+            inputs=tuple(
+                FileInput(item["role"], item["path"], item["identity"], item["key"]) for item in data["inputs"]
+            ),
             outputs=tuple(Output(item["role"], item["path"], item["optional"]) for item in data["outputs"]),
             configs={role: Path(path) for role, path in data["configs"].items()},
             needs=Needs(**data["needs"]),

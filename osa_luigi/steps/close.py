@@ -23,7 +23,7 @@ from osa_luigi.products.identity import digest
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Presence, Receipt, ReceiptBook
 from osa_luigi.steps import checks, making
-from osa_luigi.steps.call import Input, Output, StepCall
+from osa_luigi.steps.call import FileInput, Output, StepCall
 from osa_luigi.steps.step import Command, Step, Tool
 
 MARKER = "NightFinished.txt"
@@ -78,7 +78,7 @@ class Close(Step):
             unit=making.NIGHT,
             # The marker names the production, so another production's will not do.
             settings={"production": production.id},
-            inputs=[Input("declared", str(production.config(content)), digest(content), key=digest(content))],
+            inputs=[FileInput("declared", str(production.config(content)), digest(content), key=digest(content))],
             outputs=[Output("marker", Path(MARKER)), Output("summary", Path(SUMMARY))],
             **common,
         )

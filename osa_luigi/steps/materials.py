@@ -16,7 +16,7 @@ from osa_luigi.night import RUN_SUMMARY, Night, Run, Subrun, compact, foreign_id
 from osa_luigi.products.decisions import Decided, in_order, within
 from osa_luigi.products.identity import digest
 from osa_luigi.products.production import Production
-from osa_luigi.steps.call import Input, Needs, StepCall
+from osa_luigi.steps.call import FileInput, Input, Needs, StepCall
 from osa_luigi.steps.making import Common
 from osa_luigi.steps.plan import Group
 from osa_luigi.steps.references import Product, RawInput
@@ -85,7 +85,7 @@ class Materials:
         """The run summary, of which only the run's row counts."""
         folder, day = self.paths.run_summary, night.date
         return self.once(
-            lambda: Input("run_summary", str(folder / RUN_SUMMARY.format(day)), run.identity),
+            lambda: FileInput("run_summary", str(folder / RUN_SUMMARY.format(day)), run.identity),
             "run_summary",
             str(day),
             run.label,
@@ -96,7 +96,7 @@ class Materials:
         if (found := self.procedure.dl1ab.provided) is None:
             return None
         identity = {"key": found.key, "role": "calibration"}
-        return self.once(lambda: Input("provided", str(found.path), identity, found.key), "provided")
+        return self.once(lambda: FileInput("provided", str(found.path), identity, found.key), "provided")
 
     def config(self, section: str, content: FrozenMapping) -> Path:
         """Where a resolved lstchain configuration will lie."""
@@ -109,7 +109,7 @@ class Materials:
     def models(self, folder: Path) -> Input:
         """Models, known by their folder."""
         if self.procedure.fake:
-            return Input("models", str(folder), {})
+            return FileInput("models", str(folder), {})
         return self.once(lambda: foreign_input("models", folder), "models", str(folder))
 
     def common(self, step: str) -> Common:
@@ -152,4 +152,4 @@ def raw_inputs(subrun: Subrun) -> list[Input]:
 
 def foreign_input(role: str, path: Path) -> Input:
     """A file that something else made."""
-    return Input(role, str(path), foreign_identity(path))
+    return FileInput(role, str(path), foreign_identity(path))

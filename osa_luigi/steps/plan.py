@@ -107,6 +107,27 @@ class NightPlan:
     @cached_property
     def calls(self) -> Mapping[str, tuple[Production, StepCall]]:
         """``<step>.<unit>`` → where it belongs, and the call; each once."""
-        return {
-            call.name: (group.production, call) for group in self.groups() for call in (*group.calls, *group.riders)
-        }
+        return Calls(self)
+
+
+class Calls(Mapping[str, tuple[Production, StepCall]]):
+    """The calls of a plan by name, each with its production; that is the night's own for nearly all of them."""
+
+    def __init__(self, plan: NightPlan) -> None:
+        self._production = plan.production
+        self._calls: dict[str, StepCall] = {}
+        self._elsewhere: dict[str, Production] = {}
+        for group in plan.groups():
+            calls = {call.name: call for call in (*group.calls, *group.riders)}
+            self._calls.update(calls)
+            if group.production != plan.production:
+                self._elsewhere.update(dict.fromkeys(calls, group.production))
+
+    def __getitem__(self, name: str) -> tuple[Production, StepCall]:
+        return self._elsewhere.get(name, self._production), self._calls[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._calls)
+
+    def __len__(self) -> int:
+        return len(self._calls)

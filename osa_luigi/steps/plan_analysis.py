@@ -23,7 +23,7 @@ from osa_luigi.products.names import run_label
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import ReceiptBook
 from osa_luigi.steps.analysis import CAMPAIGN, TABLES, Analysis
-from osa_luigi.steps.call import Input, Needs, StepCall
+from osa_luigi.steps.call import FileInput, Input, Needs, StepCall
 from osa_luigi.steps.close import Close
 from osa_luigi.steps.closed import ClosedNight
 from osa_luigi.steps.making import NIGHT, Common
@@ -136,7 +136,7 @@ class _Planner:
         self._configs[place] = content
         # Keyed as a product: what is asked for grows with the night, and where the files lie is no matter.
         identity = _meaning(data)
-        request = Input("request", str(place), identity, key=identity)
+        request = FileInput("request", str(place), identity, key=identity)
         return Analysis.call(
             unit=unit,
             settings={
@@ -213,7 +213,7 @@ class _Planner:
 
 
 def _input(file: File) -> Input:
-    return Input(file.kind, str(file.path), {"key": file.key, "role": KINDS[file.kind].role}, file.key)
+    return FileInput(file.kind, str(file.path), {"key": file.key, "role": KINDS[file.kind].role}, file.key)
 
 
 def _meaning(data: Data) -> str:

@@ -7,7 +7,7 @@ from functools import cached_property
 from osa_luigi.errors import NightError
 from osa_luigi.night import CalibrationSource, Night, compact, find_systematics, find_time_calibration
 from osa_luigi.products.production import Production
-from osa_luigi.steps.call import Input, StepCall
+from osa_luigi.steps.call import FileInput, Input, StepCall
 from osa_luigi.steps.charge_calibration import ChargeCalibration
 from osa_luigi.steps.drs4_baseline import Drs4Baseline
 from osa_luigi.steps.materials import PRIORITY, Materials, foreign_input, production_of, raw_inputs
@@ -103,7 +103,7 @@ class CalibrationPlanner:
             return self.product(self._time, "time_calibration")
         folder = self._shared.configuration.main.site.paths.time_calibration
         if self._shared.procedure.fake:
-            return Input("time_calibration", str(folder), {})
+            return FileInput("time_calibration", str(folder), {})
         return foreign_input(
             "time_calibration", find_time_calibration(folder, self._source.date, self._source.pedcal_run)
         )

@@ -16,7 +16,7 @@ from osa_luigi.errors import ConfigurationError
 from osa_luigi.night import Run, foreign_identity
 from osa_luigi.products import names
 from osa_luigi.steps import models as choosing
-from osa_luigi.steps.call import Input, StepCall
+from osa_luigi.steps.call import FileInput, Input, StepCall
 from osa_luigi.steps.dl2 import DL2, RUN_MODELS
 from osa_luigi.steps.materials import Materials
 from osa_luigi.steps.models import Models
@@ -125,7 +125,7 @@ class Dl2Planner:
     @cache  # noqa: B019 (a planner lives as long as one planning)
     def _input(self, models: Models) -> Input:
         content: Mapping[str, Any] = {} if self._shared.procedure.fake else foreign_identity(Path(models.folder))
-        return Input(RUN_MODELS, models.folder, {**content, "nsb": models.nsb, "declination": models.declination})
+        return FileInput(RUN_MODELS, models.folder, {**content, "nsb": models.nsb, "declination": models.declination})
 
 
 def _lacking(text: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from osa_luigi.config import Configuration
 from osa_luigi.night import DRIVE_LOG, DataLevel, Run, Subrun
 from osa_luigi.products import names
 from osa_luigi.products.identity import canonical_json
-from osa_luigi.steps.call import Input, StepCall
+from osa_luigi.steps.call import FileInput, Input, StepCall
 from osa_luigi.steps.cat_b import CatB
 from osa_luigi.steps.datacheck import Datacheck
 from osa_luigi.steps.dl1ab import DL1ab
@@ -121,7 +121,7 @@ class RunPlanner:
         def read() -> Input:
             log = self._shared.night.drive_log or self._shared.paths.drive / DRIVE_LOG.format(self._shared.night.date)
             now = run.pointing.identity if run.pointing else {"log": log.name}
-            return Input("pointing", str(log), now if kept is None else kept)
+            return FileInput("pointing", str(log), now if kept is None else kept)
 
         return self._shared.once(read, "pointing", run.label if kept is None else canonical_json(kept))
 

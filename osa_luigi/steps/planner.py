@@ -16,7 +16,7 @@ from osa_luigi.config import Configuration
 from osa_luigi.night import CalibrationSource, Night, RawScan, Run
 from osa_luigi.products.decisions import Decided, about, in_order, within
 from osa_luigi.products.production import Production
-from osa_luigi.steps.call import Input, Output, StepCall
+from osa_luigi.steps.call import FileInput, Output, StepCall
 from osa_luigi.steps.close import Close
 from osa_luigi.steps.longterm import Longterm
 from osa_luigi.steps.making import NIGHT, make
@@ -148,7 +148,7 @@ class _NightEnd:
             Publish,
             unit=NIGHT,
             settings={},
-            inputs=[*close.inputs, Input("publication", str(place), {}), self._shared.product(close, "marker")],
+            inputs=[*close.inputs, FileInput("publication", str(place), {}), self._shared.product(close, "marker")],
             outputs=[Output("summary", Path(PUBLISHED))],
             **self._shared.common_of_night("publish"),
         )

@@ -27,14 +27,11 @@ class Product(Input):
         What it is to the step that reads it; default: the same.
     """
 
-    __slots__ = ("call", "made_as", "root")
-    call: StepCall
-    made_as: str
-    root: str
+    __slots__ = ("call", "made_as", "role", "root")
+    role: str
 
     def __init__(self, call: StepCall, made_as: str, root: str, role: str = "") -> None:
-        for name, value in (("call", call), ("made_as", made_as), ("root", root), ("role", role or made_as)):
-            object.__setattr__(self, name, value)
+        self.call, self.made_as, self.root, self.role = call, made_as, root, role or made_as
 
     @property
     def place(self) -> str:
@@ -63,12 +60,11 @@ class RawInput(Input):
     """A stream of a subrun."""
 
     __slots__ = ("stream", "subrun")
-    subrun: Subrun
-    stream: int
+    role = "raw"
+    key = ""
 
     def __init__(self, subrun: Subrun, stream: int) -> None:
-        for name, value in (("subrun", subrun), ("stream", stream), ("role", "raw"), ("key", "")):
-            object.__setattr__(self, name, value)
+        self.subrun, self.stream = subrun, stream
 
     @property
     def place(self) -> str:

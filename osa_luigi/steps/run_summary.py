@@ -13,7 +13,7 @@ from osa_luigi.night.dates import compact, parse_date
 from osa_luigi.night.names import RUN_SUMMARY, parse_raw_name
 from osa_luigi.night.summary import read_run_summary
 from osa_luigi.steps import checks, making, raw
-from osa_luigi.steps.call import Input, Output, StepCall
+from osa_luigi.steps.call import FileInput, Input, Output, StepCall
 from osa_luigi.steps.step import Command, Step, Tool
 
 
@@ -48,7 +48,7 @@ class RunSummary(Step):
             unit=compact(day),  # the site's folder holds the summaries of all nights
             settings={"date": compact(day), "tcu_server": tcu_server},
             # By name alone: the last file of a night that is being taken still grows, and the summary does not look into it.
-            inputs=[Input("raw", item.place, {"name": item.path.name}) for item in raw if _is_looked_at(item.path)],
+            inputs=[FileInput("raw", item.place, {"name": item.path.name}) for item in raw if _is_looked_at(item.path)],
             outputs=[Output("run_summary", Path(RUN_SUMMARY.format(day)))],
             **common,
         )

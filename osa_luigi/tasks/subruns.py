@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import luigi
@@ -22,7 +23,7 @@ class SubrunsParameter(luigi.Parameter):  # type: ignore[misc]
 
     def normalize(self, value: int | Iterable[int]) -> tuple[int, ...]:
         """One number or several, in any order."""
-        return (value,) if isinstance(value, int) else tuple(sorted(set(value)))
+        return _shared((value,) if isinstance(value, int) else tuple(sorted(set(value))))
 
     def parse(self, text: str) -> tuple[int, ...]:
         """Read what `serialize` wrote.
@@ -47,6 +48,12 @@ class SubrunsParameter(luigi.Parameter):  # type: ignore[misc]
     def next_in_enumeration(self, value: tuple[int, ...]) -> tuple[int, ...]:
         """So that luigi's summary says ``0...149`` of tasks of one subrun each."""
         return tuple(number + 1 for number in value)
+
+
+@lru_cache(maxsize=1024)
+def _shared(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    """One tuple for all tasks of these subruns: luigi keeps it twice for each of thousands."""
+    return numbers
 
 
 def _union(several: Iterable[tuple[int, ...]]) -> tuple[int, ...]:

@@ -48,6 +48,9 @@ class Cluster:
         For everything; a new one under the temporary folder if none is given. Keep its path short: there are sockets in it.
     lasting
         Whether it outlives this process, for `stop` by another one.
+    polite
+        Whether its jobs leave the CPUs to whoever else wants them (niceness 19). The nodes are virtual: those of a real site take
+        nothing from the machine that submits.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Cluster:
         folder: Path | None = None,
         *,
         lasting: bool = False,
+        polite: bool = False,
     ) -> None:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="osa-slurm-"))
         self._shape = Shape(
@@ -71,6 +75,7 @@ class Cluster:
         )
         self._layout = Layout(self.folder)
         self._lasting = lasting
+        self._polite = polite
         self._daemons: dict[str, Daemon] = {}
 
     @property
@@ -150,7 +155,7 @@ class Cluster:
 
     def restart_node(self, name: str) -> None:
         """Start a node's slurmd."""
-        self._start(name, ["slurmd", "-D", "-N", name], {NODE: name})
+        self._start(name, [*(["nice", "-n", "19"] if self._polite else []), "slurmd", "-D", "-N", name], {NODE: name})
 
     def ask(self, *words: str) -> str:
         """What one of SLURM's commands prints; empty if it fails or takes too long."""

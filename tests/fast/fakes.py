@@ -8,7 +8,7 @@ from typing import Any
 from osa_luigi.products.identity import canonical_json, step_key
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Made, Receipt
-from osa_luigi.steps.call import Input, Needs, Output, StepCall
+from osa_luigi.steps.call import FileInput, Input, Needs, Output, StepCall
 
 FAST = {"duration_s": 0.0, "size_kb": 1}
 NEEDS = Needs(memory_mb=100, cores=1, time_limit_s=60.0)
@@ -47,12 +47,12 @@ def fake_call(
 
 def product(call: StepCall, root: Path, role: str = "dl1") -> Input:
     """An output of a call as another's input."""
-    return Input(role, str(root / call.output(role).path), {"key": call.key, "role": role}, call.key)
+    return FileInput(role, str(root / call.output(role).path), {"key": call.key, "role": role}, call.key)
 
 
 def foreign(path: Path, identity: Any = "a file", role: str = "raw") -> Input:
     """A file that nobody of ours made, as an input."""
-    return Input(role, str(path), identity)
+    return FileInput(role, str(path), identity)
 
 
 def staged(

@@ -97,6 +97,10 @@ class Link(StrEnum):
     """SLURM gave it an id."""
 
 
+NO_FAILURES: Mapping[str, Failure] = {}
+"""One for the thousands of elements of which none failed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Element:
     """One element of an array, which runs its jobs one after the other.
@@ -129,7 +133,7 @@ class Element:
 
     jobs: tuple[str, ...]
     open: tuple[str, ...]
-    failed: Mapping[str, Failure] = field(default_factory=dict)
+    failed: Mapping[str, Failure] = field(default_factory=lambda: NO_FAILURES)
     state: str = ""
     reason: str = ""
     node: str = ""

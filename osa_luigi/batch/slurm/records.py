@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from osa_luigi.batch.job import Job
 from osa_luigi.errors import ExecutorError
+from osa_luigi.jsontext import line_of
 from osa_luigi.products.production import write_durably
 
 FORMAT = 1
@@ -151,9 +152,9 @@ def _record(content: dict[str, Any]) -> Record:
     return Record(**content)
 
 
-def job_line(index: int, position: int, job: Job) -> str:
+def job_line(index: int, position: int, job: Job) -> bytes:
     """A job as a line of `JOBS`. The element's index comes first: an element finds its lines without reading the others."""
-    return json.dumps({"index": index, "position": position, "job": job.as_json()}) + "\n"
+    return b'%b"position": %d, "job": %b}\n' % (_head(index), position, line_of(job.as_json()).rstrip())
 
 
 def write_jobs(array: Path, jobs: Iterable[tuple[int, int, Job]]) -> None:
@@ -179,12 +180,16 @@ def jobs_of(array: Path, index: int) -> list[tuple[int, Job]]:
 
 
 def _lines_of(file: Path, index: int) -> Iterator[tuple[int, Job]]:
-    head = f'{{"index": {index}, '.encode()
+    head = _head(index)
     with file.open("rb") as lines:
         for line in lines:
             if line.startswith(head):
                 entry = json.loads(line)
                 yield int(entry["position"]), Job.from_json(entry["job"])
+
+
+def _head(index: int) -> bytes:
+    return b'{"index": %d, ' % index
 
 
 def says_memory(array: Path, index: int) -> bool:

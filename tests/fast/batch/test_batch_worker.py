@@ -19,7 +19,7 @@ from luigi.scheduler import Scheduler
 from luigi.task_register import Register
 
 from osa_luigi.batch import command, flight, luigid, messages
-from osa_luigi.batch.command import EXIT_CODES, INFORMED, OsaFactory, is_news
+from osa_luigi.batch.command import EXIT_CODES, INFORMED, News, OsaFactory
 from osa_luigi.batch.interrupt import end_quietly, stopped
 from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.task import BatchTask
@@ -336,11 +336,14 @@ def test_luigi_s_command_finds_the_worker_and_the_exit_codes() -> None:
     assert all(EXIT_CODES.values())
 
 
-def test_luigi_s_log_does_not_say_twice_of_each_task_that_it_waits_or_is_done() -> None:
+def test_luigi_s_log_does_not_say_twice_of_each_task_that_it_waits_or_is_done(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="luigi-interface")
     assert f'logger.info("{INFORMED}", task_id, status)' in inspect.getsource(luigi.worker.Worker._add_task)
 
     def said(words: str, *arguments: str) -> bool:
-        return is_news(logging.LogRecord("luigi-interface", logging.INFO, "", 0, words, arguments, None))
+        caplog.clear()
+        News(luigi.worker.logger).info(words, *arguments)
+        return bool(caplog.records)
 
     assert not said(INFORMED, "MergeTask_1", "PENDING")
     assert not said(INFORMED, "MergeTask_1", "DONE")

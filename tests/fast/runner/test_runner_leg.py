@@ -15,7 +15,7 @@ from osa_luigi.products.receipt import Presence, presence
 from osa_luigi.products.scratch import OWNER, claim
 from osa_luigi.runner.environment import host
 from osa_luigi.runner.leg import sweep_scratch
-from osa_luigi.steps.call import Input, StepCall
+from osa_luigi.steps.call import FileInput, StepCall
 
 DEAD = 2**22 + 1
 """No process has this number: it is above the kernel's largest."""
@@ -57,7 +57,7 @@ def test_fakes_need_no_tools(fresh, production, tmp_path):
 
 
 def test_the_tools_of_real_calls_are_imported(fresh, tmp_path):
-    listing = Input("declared", f"{tmp_path}/v1/.osa/configs/list.json", "list")
+    listing = FileInput("declared", f"{tmp_path}/v1/.osa/configs/list.json", "list")
     real = replace(fake_call("close", "night", inputs=(listing,)), fake=None)
     tool, threads = fresh.call(work.what_warm_up_did, (real,), tmp_path)
     assert (tool, threads) == (["osa_luigi.steps.close"], "1")

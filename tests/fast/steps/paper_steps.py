@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from osa_luigi.night import raw_name
-from osa_luigi.steps.call import Input, Needs, StepCall
+from osa_luigi.steps.call import FileInput, Input, Needs, StepCall
 from osa_luigi.steps.catalogue import STEPS
 
 COMMON: dict[str, Any] = {"software": {"lstchain": "0.12.3"}, "needs": Needs(2000, 1, 3600.0)}
@@ -28,7 +28,7 @@ class Paper:
         self.config.write_text(json.dumps({"tailcut": {"picture_thresh": 8}}))
 
     def foreign(self, name: str, identity: Any = None) -> Input:
-        return Input("any", str(self.folder / name), identity or {"name": Path(name).name})
+        return FileInput("any", str(self.folder / name), identity or {"name": Path(name).name})
 
     def raw(self, run: int, *subruns: int) -> list[Input]:
         return [self.foreign(f"R0/{raw_name(run, sub, stream)}") for sub in subruns for stream in (1, 2, 3, 4)]

@@ -14,7 +14,7 @@ from osa_luigi.products.commit import commit, receipt_path
 from osa_luigi.products.decisions import DecisionKind, decide
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import ReceiptBook
-from osa_luigi.steps.call import Input
+from osa_luigi.steps.call import FileInput
 from osa_luigi.steps.close import MARKER, SUMMARY, Close, main, missing_products, summary
 
 UNITS = [f"Run02008.{number:04}" for number in range(3)]
@@ -36,7 +36,7 @@ def made(production: Production, *units: str, step: str = "dl1ab", **changes) ->
 def close(production: Production, declared: dict[str, Any], folder: Path, monkeypatch) -> dict:
     """Run the tool as an attempt does, and judge what it left."""
     listing = production.write_config(declared)
-    call = fake_call("close", "night", inputs=(Input("declared", str(listing), "list", "list"),))
+    call = fake_call("close", "night", inputs=(FileInput("declared", str(listing), "list", "list"),))
     folder.mkdir(exist_ok=True)
     monkeypatch.chdir(folder)
     command = Close().command(call)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from osa_luigi.night import Subrun
 from osa_luigi.products.identity import canonical_json
-from osa_luigi.steps.call import Input, Output, Outputs, StepCall
+from osa_luigi.steps.call import FileInput, Input, Output, Outputs, StepCall
 from osa_luigi.steps.plan import NightPlan
 from osa_luigi.steps.references import Product, RawInput
 
@@ -32,12 +32,12 @@ def plan(tmp_path: Path) -> NightPlan:
 
 
 def as_text(item: Input) -> Input:
-    return Input(item.role, item.place, item.identity, item.key)
+    return FileInput(item.role, item.place, item.identity, item.key)
 
 
 def test_every_input_of_a_plan_is_what_it_says(plan: NightPlan) -> None:
     inputs = [item for _, call in plan.calls.values() for item in call.inputs]
-    assert {type(item) for item in inputs} == {Input, Product, RawInput}
+    assert {type(item) for item in inputs} == {FileInput, Product, RawInput}
     for item in inputs:
         for same in (as_text(item), copy.deepcopy(item), pickle.loads(pickle.dumps(item)), item.read_as(item.role)):
             assert (same, hash(same)) == (item, hash(item))

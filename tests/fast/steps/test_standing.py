@@ -13,7 +13,7 @@ from osa_luigi.products.identity import digest, plain
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Receipt
 from osa_luigi.steps import standing as rule
-from osa_luigi.steps.call import Input, StepCall
+from osa_luigi.steps.call import FileInput, Input, StepCall
 from osa_luigi.steps.software import scientific_software, software
 from osa_luigi.steps.standing import Standing, decided_since, difference, is_of_one_unit, remedy, standing
 
@@ -106,7 +106,7 @@ def test_growth_is_told_from_conflict(before, now, expected):
         (merge(RAW, MODELS), merge(RAW, OTHER_MODELS), False),
         (merge(RAW), merge(RAW, MODELS), False),
         (merge(RAW), merge(RAW, CALIBRATION), False),
-        (merge(RAW), merge(replace(CALIBRATION, role="raw")), False),
+        (merge(RAW), merge(CALIBRATION.read_as("raw")), False),
         (merge(RAW, a=1), merge(RAW, a=2), False),
         (merge(RAW, a=1), merge(foreign(Path("/r0/raw"), {"size": 9}), a=2), False),
     ],
@@ -185,7 +185,8 @@ def test_differences_are_lines_that_name_what_changed(before, now, lines):
 def test_one_of_several_inputs_of_a_role_is_named():
     streams = [foreign(Path(f"/r0/{n}"), {"name": f"LST-1.{n}", "size": 8}) for n in (1, 2, 3, 4)]
     changed = [
-        replace(streams[1], identity={"name": "LST-1.2", "size": 9}) if n == 1 else one for n, one in enumerate(streams)
+        FileInput("raw", streams[1].place, {"name": "LST-1.2", "size": 9}) if n == 1 else one
+        for n, one in enumerate(streams)
     ]
     lines = difference(NOWHERE, merge(*changed), receipt_of(merge(*streams)))
     assert lines == ['input raw: without {"name": "LST-1.2", "size": 8}, with {"name": "LST-1.2", "size": 9}']

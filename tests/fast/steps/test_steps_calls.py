@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 from paper_steps import CHAIN, COMMON, Paper
 
 from osa_luigi.errors import ConfigurationError
-from osa_luigi.steps.call import Input, Needs, StepCall
+from osa_luigi.steps.call import FileInput, Input, Needs, StepCall
 from osa_luigi.steps.catalogue import STEPS, step
 
 SCIENTIFIC = {
@@ -104,10 +103,10 @@ def test_every_input_is_in_the_key_by_identity_alone(paper: Paper, name):
         inputs = [value] if isinstance(value, Input) else value
         if not (isinstance(inputs, list) and inputs and isinstance(inputs[0], Input)):
             continue
-        moved = [replace(item, place=f"/elsewhere/{item.path.name}") for item in inputs]
+        moved = [FileInput(item.role, f"/elsewhere/{item.path.name}", item.identity, item.key) for item in inputs]
         if name == "run_summary" and keyword == "raw":
             continue  # by name alone: the summary does not look into a file that still grows
-        other = [replace(inputs[0], identity="another"), *inputs[1:]]
+        other = [FileInput(inputs[0].role, inputs[0].place, "another", inputs[0].key), *inputs[1:]]
         one = isinstance(value, Input)
         assert paper.call(name, **{keyword: moved[0] if one else moved}).key == call.key
         assert paper.call(name, **{keyword: other[0] if one else other}).key != call.key, keyword

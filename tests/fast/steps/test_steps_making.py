@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from paper_steps import COMMON, Paper
 
 from osa_luigi.errors import ConfigurationError
 from osa_luigi.steps import making
-from osa_luigi.steps.call import Input, Needs, Output
+from osa_luigi.steps.call import FileInput, Needs, Output
 from osa_luigi.steps.drs4_baseline import Drs4Baseline
 from osa_luigi.steps.references import Product
 
@@ -61,14 +60,14 @@ def test_what_an_attempt_needs_is_not_in_the_key(memory, cores, limit):
 @given(st.lists(IDENTITIES, min_size=1, max_size=3), st.text("xyz/", min_size=1, max_size=8))
 def test_where_an_input_lies_is_not_in_the_key(identities, folder):
     def inputs(base):
-        return [Input("raw", f"/{base}/{i}", identity) for i, identity in enumerate(identities)]
+        return [FileInput("raw", f"/{base}/{i}", identity) for i, identity in enumerate(identities)]
 
     assert key(inputs=inputs(folder)) == key(inputs=inputs("elsewhere"))
 
 
 def test_identity_role_and_order_of_inputs_are_in_the_key():
-    a, b = Input("raw", "/a", "a"), Input("raw", "/b", "b")
-    keys = {key(inputs=inputs) for inputs in ([a], [b], [a, b], [b, a], [replace(a, role="dark")], [])}
+    a, b = FileInput("raw", "/a", "a"), FileInput("raw", "/b", "b")
+    keys = {key(inputs=inputs) for inputs in ([a], [b], [a, b], [b, a], [a.read_as("dark")], [])}
     assert len(keys) == 6
 
 
@@ -117,7 +116,7 @@ def test_a_configuration_that_cannot_be_read_is_named(tmp_path, content, said):
 def test_an_output_becomes_an_input(paper: Paper):
     call = paper.call("drs4_baseline")
     made = Product(call, "pedestal", "/prod", "baseline")
-    assert made == Input(
+    assert made == FileInput(
         "baseline",
         "/prod/calibration/drs4_pedestal.Run02005.0000.h5",
         {"key": call.key, "role": "pedestal"},
@@ -127,5 +126,5 @@ def test_an_output_becomes_an_input(paper: Paper):
 
 def test_inputs_that_are_not_there_have_no_role(paper: Paper):
     one = paper.foreign("a")
-    assert making.as_role("raw", one, None) == (replace(one, role="raw"),)
+    assert making.as_role("raw", one, None) == (one.read_as("raw"),)
     assert making.identities_json(making.as_role("raw", None)) == "{}"
