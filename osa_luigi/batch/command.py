@@ -17,7 +17,7 @@ import luigi.worker
 from luigi.cmdline_parser import CmdlineParser
 from luigi.scheduler import DONE, PENDING
 
-from osa_luigi.batch.interrupt import end_quietly
+from osa_luigi.batch.interrupt import CtrlC, end_quietly
 from osa_luigi.batch.luigid import PatientScheduler
 from osa_luigi.batch.worker import OsaWorker
 from osa_luigi.errors import ExecutorError
@@ -52,14 +52,18 @@ class OsaFactory(luigi.interface._WorkerSchedulerFactory):  # type: ignore[misc]
 
     def create_worker(self, scheduler: Any, worker_processes: int, assistant: bool = False) -> OsaWorker:
         root = None if assistant else _root_task()
+        ctrl_c = CtrlC()
         if root:
             end_quietly()
+            ctrl_c.listen()
         # Before luigid hears of this process: it would give a second one the first one's tasks.
         if isinstance(root, Exclusive):
             _become_engine(root)
         luigi.worker.logger = News(logger)
         chosen = {"worker_id": _stable_id(root)} if root else {}
-        return OsaWorker(scheduler=scheduler, worker_processes=worker_processes, assistant=assistant, **chosen)
+        return OsaWorker(
+            scheduler=scheduler, worker_processes=worker_processes, assistant=assistant, ctrl_c=ctrl_c, **chosen
+        )
 
 
 class News(logging.LoggerAdapter[logging.Logger]):

@@ -24,7 +24,7 @@ from luigi.task_register import Register
 
 from osa_luigi.batch.executor import Executor
 from osa_luigi.batch.flight import JobInFlight, TaskInFlight
-from osa_luigi.batch.interrupt import stopped
+from osa_luigi.batch.interrupt import CtrlC, stopped
 from osa_luigi.batch.job import Event
 from osa_luigi.batch.luigid import LastingWorker
 from osa_luigi.batch.messages import Messages
@@ -39,7 +39,7 @@ Answer = tuple[str, str, str, list[str], list[Any]]
 MOST_TOLD_SINGLY = 5000
 """With more jobs under way, the scheduler hears of a member's success only by that of its batch; of a failure always."""
 
-MOST_SHOWN_SINGLY = 1000
+MOST_SHOWN_SINGLY = 250
 """With more jobs under way, luigi's page tells in numbers how a batch stands, and no more where each member runs: a call for each."""
 
 QUIET_ROUNDS = 10
@@ -91,7 +91,8 @@ class Answers:
 class OsaWorker(LastingWorker):
     """Luigi's worker with an executor behind it."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, ctrl_c: CtrlC | None = None, **kwargs: Any) -> None:
+        self._ctrl_c = ctrl_c or CtrlC()
         self._executor: Executor | None = None
         self._jobs: dict[str, JobInFlight] = {}
         self._given_up: set[str] = set()
@@ -116,6 +117,7 @@ class OsaWorker(LastingWorker):
         """Luigi sets it from ``--workers``, which counts processes that this worker does not have."""
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> Any:
+        self._ctrl_c.leave()
         if kind is KeyboardInterrupt:
             logger.warning("%s", stopped([job.task for job in self._jobs.values()]))
         if self._executor:
@@ -125,6 +127,7 @@ class OsaWorker(LastingWorker):
     # ---- what luigi asks of its worker ------------------------------------------------------------------------------
 
     def _get_work(self) -> Any:
+        self._ctrl_c.check()
         reply = super()._get_work()
         self._batch_running_tasks.clear()  # this worker tells of each member itself
         self._trim_replies()
@@ -221,6 +224,7 @@ class OsaWorker(LastingWorker):
 
     def listen(self, timeout_s: float) -> None:
         """Hear from the executor: ends of jobs are told at once; everything else becomes messages in luigi's web page."""
+        self._ctrl_c.check()
         if self._executor is None:
             return
         if self._handed_over:

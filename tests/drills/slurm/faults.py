@@ -68,13 +68,19 @@ def controller_killed(night: Night, cluster: Cluster, engine: subprocess.Popen[b
 def controller_restarted(
     night: Night, cluster: Cluster, engine: subprocess.Popen[bytes], chance: random.Random
 ) -> None:
-    """slurmctld is killed and started again at once, three times."""
+    """slurmctld is killed and started again at once, three times.
+
+    Now and then a node cannot start then what it is sent, and SLURM takes it out of service. The engine says so, and an operator puts the
+    node back.
+    """
     for arrays in (1, 3, 5):
         night.at_work(engine, arrays)
         time.sleep(chance.uniform(0, 1))
         cluster.kill_slurmctld()
         cluster.restart_slurmctld()
         night.look()
+    if night.wait(lambda: night.said("UnavailableNodes"), engine):
+        cluster.ask("scontrol", "update", f"nodename={','.join(cluster.nodes)}", "state=resume")
 
 
 def node_killed(night: Night, cluster: Cluster, engine: subprocess.Popen[bytes], chance: random.Random) -> None:

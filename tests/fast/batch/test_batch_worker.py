@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import queue
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from luigi.task_register import Register
 
 from osa_luigi.batch import command, flight, luigid, messages
 from osa_luigi.batch.command import EXIT_CODES, INFORMED, News, OsaFactory
-from osa_luigi.batch.interrupt import end_quietly, stopped
+from osa_luigi.batch.interrupt import CtrlC, end_quietly, stopped
 from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.task import BatchTask
 from osa_luigi.batch.worker import OsaWorker
@@ -126,10 +127,10 @@ def run(caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
     """Run a task under the worker; gives the worker back."""
     caplog.set_level(logging.INFO, logger="luigi-interface")
 
-    def run(task: luigi.Task, hands: Hands) -> OsaWorker:
+    def run(task: luigi.Task, hands: Hands, **more: Any) -> OsaWorker:
         Register.clear_instance_cache()
         Part.hands = hands
-        worker = OsaWorker(scheduler=Scheduler(), worker_processes=1, wait_interval=0.01, wait_jitter=0.0)
+        worker = OsaWorker(scheduler=Scheduler(), worker_processes=1, wait_interval=0.01, wait_jitter=0.0, **more)
         if isinstance(hands, Losing):
             hands.worker = worker
         with worker:
@@ -294,6 +295,44 @@ def test_ctrl_c_is_one_line_that_says_what_was_stopped(families: list[str]) -> N
     said = stopped([Part(str(number)) for number, _ in enumerate(families)])
     assert said.startswith(f"stopped by Ctrl-C; under way: {'2 Part' if families else 'nothing'}. ")
     assert "Give the same command again" in said
+
+
+class Cleaning(Hands):
+    """Ctrl-C is pressed while Python cleans up an object, for which it drops what is raised there; its jobs never end."""
+
+    def poll(self, timeout_s: float) -> list[Event]:
+        class Object:
+            def __del__(self) -> None:
+                signal.raise_signal(signal.SIGINT)
+
+        if not self.told:
+            self.told.append("")
+            Object()
+        return []
+
+
+def test_ctrl_c_that_python_drops_is_not_lost(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    dropped: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: dropped.append(unraisable.exc_type))
+    ctrl_c, hands = CtrlC(), Cleaning()
+    ctrl_c.listen()
+    with pytest.raises(KeyboardInterrupt):
+        run(Part("x"), hands, ctrl_c=ctrl_c)
+    assert dropped == [KeyboardInterrupt]
+    assert hands.closed
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_where_ctrl_c_is_ignored_it_stays_so() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        ctrl_c = CtrlC()
+        ctrl_c.listen()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        ctrl_c.leave()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
