@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import nextafter
 from pathlib import Path
 
+from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm.core import decide, due
 from osa_luigi.batch.slurm.engine import Engine, World
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.model import Wish
@@ -54,6 +57,7 @@ class Production:
             engine.want(wishes)
             self._asked |= {wish.name for wish in wishes}
         engine.submit()
+        self._expect_quiet(engine)
         engine.look()
         self._listen(engine)
 
@@ -101,6 +105,15 @@ class Production:
         slurm = self.slurm
         world = World(slurm, Files(slurm), Journal(self.disk), self, lambda: slurm.now, watch)
         self.engine = Engine(settings, world)
+
+    def _expect_quiet(self, engine: Engine) -> None:
+        """A tick that the engine passes over would have brought nothing."""
+        at, state = self.slurm.now, engine.state
+        if decide(state, ex.Tick(at))[1]:
+            return
+        until = due(state, at)
+        if until > at and decide(state, ex.Tick(nextafter(until, at)))[1]:
+            self.trouble.append(f"a tick before {until} would have brought something")
 
     def _listen(self, engine: Engine) -> None:
         for told in engine.told:

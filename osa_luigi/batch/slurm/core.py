@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import chain
+from math import inf
 from typing import Any
 
 from osa_luigi.batch.slurm import exchange as ex
@@ -26,6 +28,16 @@ def decide(state: State, event: Event) -> tuple[State, tuple[Command, ...]]:
     turn = Turn(state, event.at)
     _HANDLERS[type(event)](turn, event)
     return turn.end()
+
+
+def due(state: State, at: float) -> float:
+    """Until when ticks bring nothing, if one at a time brought nothing, and nothing else is heard.
+
+    A tick looks through all jobs and elements, and comes each second.
+    """
+    looks = (array.look_at for array in state.arrays.values() if array.link is Link.LOST)
+    tries = (job.not_before for job in state.jobs.values() if job.phase is Phase.READY and job.not_before > at)
+    return min(chain(looks, tries), default=inf)
 
 
 def _on_recovered(turn: Turn, event: ex.Recovered) -> None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.answers import Sighting
-from osa_luigi.batch.slurm.core import decide
+from osa_luigi.batch.slurm.core import decide, due
 from osa_luigi.batch.slurm.exchange import Command, Event, Tell
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.model import State
@@ -124,6 +124,9 @@ class Engine:
         self.silence: Silence | None = None
         """Since when SLURM does not answer, if it does not."""
         self._away = False
+        self._quiet: State | None = None
+        """As the last tick left it, if that brought nothing; until `_due` another brings nothing either."""
+        self._due = 0.0
         self._recover()
 
     def want(self, wishes: Iterable[m.Wish]) -> None:
@@ -133,7 +136,13 @@ class Engine:
     def submit(self) -> None:
         """Submit what is ready, and look for what was lost."""
         self._away = False
-        self._hear(ex.Tick(self._now()))
+        now = self._now()
+        if self.state is self._quiet and now < self._due:
+            return  # nothing was heard since a tick that brought nothing
+        if self._hear(ex.Tick(now)):
+            self._quiet = None
+        else:
+            self._quiet, self._due = self.state, due(self.state, now)
 
     def look(self) -> None:
         """One poll: SLURM's queue first, then the records, so that who has ended has left its record."""
@@ -177,14 +186,21 @@ class Engine:
     def _silent(self, since: float, error: SlurmAway) -> None:
         self.silence = self.silence or Silence(since, str(error))
 
-    def _hear(self, event: Event) -> None:
-        """Decide, and carry out; an answer is decided on before the next command, so that an id is written down at once."""
+    def _hear(self, event: Event) -> bool:
+        """Decide, and carry out; an answer is decided on before the next command, so that an id is written down at once.
+
+        Returns
+        -------
+        bool
+            Whether there was anything to do.
+        """
         self.state, commands = decide(self.state, event)
         if self._world.watch:
             self._world.watch(event, commands)
         for command in commands:
             if (answer := self._carry_out(command)) is not None:
                 self._hear(answer)
+        return bool(commands)
 
     def _carry_out(self, command: Command) -> Event | None:
         journal, state = self._world.journal, self.state

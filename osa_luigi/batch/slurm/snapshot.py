@@ -11,10 +11,9 @@ import fcntl
 import os
 import secrets
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from math import inf
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +22,7 @@ from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.errors import ExecutorError, SlurmAway
 from osa_luigi.jsontext import line_of, parsed
 
-VERSION = 1
+VERSION = 2
 """Of the file. An engine with another one takes looks of its own."""
 
 AWAY_S = 5.0
@@ -125,11 +124,9 @@ class SharedSnapshot:
         return look.snapshot()
 
     def _fresh(self, now: float) -> _Look | None:
-        # One that was written long ago need not be read: it tells of thousands of jobs.
-        if _age_s(self._file) > max(AWAY_S, self._max_age_s) + SLEW_S or (look := _read(self._file)) is None:
-            return None
-        max_age_s = AWAY_S if look.trouble else self._max_age_s
-        return look if look.is_fresh(now, _uptime(), max_age_s) else None
+        return _read(
+            self._file, lambda look: look.is_fresh(now, _uptime(), AWAY_S if look.trouble else self._max_age_s)
+        )
 
     def _take(self, now: float) -> _Look:
         began = _uptime()
@@ -175,38 +172,33 @@ def _own(folder: Path) -> None:
         )
 
 
-def _age_s(file: Path) -> float:
-    """By the clock of the day; of no file without end."""
+def _read(file: Path, is_fresh: Callable[[_Look], bool]) -> _Look | None:
+    """The last look, if it is fresh; `None` for what is not there, torn, of another version, or of before the machine was started."""
     try:
-        return time.time() - file.stat().st_mtime
-    except OSError:
-        return inf
-
-
-def _read(file: Path) -> _Look | None:
-    """The last look; `None` for what is not there, torn, of another version, or of before the machine was started."""
-    try:
-        content = parsed(file.read_bytes())
-        if content["version"] != VERSION or content["boot"] != _boot():
-            return None
-        sightings = tuple(_sighting(*row) for row in content["sightings"])
-        return _Look(float(content["taken_at"]), float(content["uptime"]), str(content["trouble"]), sightings)
+        with file.open("rb") as lines:
+            head = parsed(lines.readline())
+            if head["version"] != VERSION or head["boot"] != _boot():
+                return None
+            look = _Look(float(head["taken_at"]), float(head["uptime"]), str(head["trouble"]), ())
+            if not is_fresh(look):
+                return None  # and its thousands of jobs need not be read
+            return replace(look, sightings=tuple(_sighting(*row) for row in parsed(lines.read())["sightings"]))
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
 
 
 def _write(file: Path, look: _Look) -> None:
-    content = {
+    head = {
         "version": VERSION,
         "boot": _boot(),
         "taken_at": look.taken_at,
         "uptime": look.uptime,
         "trouble": look.trouble,
-        "sightings": [_row(sighting) for sighting in look.sightings],
     }
+    sightings = {"sightings": [_row(sighting) for sighting in look.sightings]}
     draft = file.with_name(f".{file.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
-        draft.write_bytes(line_of(content))
+        draft.write_bytes(line_of(head) + line_of(sightings))
         draft.replace(file)
     except OSError:  # a full disk must not hide what SLURM said; the others will ask for themselves
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What the operator reads while SLURM does not answer."""
+"""The engine and a SLURM that does not answer: what the operator reads meanwhile, and how often the engine thinks it over."""
 
 from __future__ import annotations
 
@@ -93,3 +93,27 @@ def test_an_sbatch_that_hangs_is_told_of_with_what_becomes_of_it(no_chance: Disk
     assert "(20 s): sbatch did not end within 10 s." in told[1], "since it was asked"
     assert told[2:] == [f"{slurm.array} is with SLURM, as 7.", "SLURM answers again, after 40 s."]
     assert engine.state.jobs[wish(0).name].phase is m.Phase.PLACED
+
+
+def test_where_nothing_is_heard_nothing_is_thought_over_again(no_chance: Disk) -> None:
+    slurm = Slow()
+    thought: list[str] = []
+    watch = lambda event, commands: thought.append(type(event).__name__)  # noqa: E731
+    world = World(slurm, slurm, Journal(no_chance), slurm, lambda: slurm.now, watch)  # type: ignore[arg-type]
+    engine = Engine(SETTINGS, world)
+
+    def turns(number: int) -> list[str]:
+        thought.clear()
+        for _ in range(number):
+            slurm.now += 1
+            engine.submit()
+        return list(thought)
+
+    assert turns(3) == ["Tick"]
+    engine.want([wish(0)])
+    assert turns(1) == ["Tick", "Unanswered"]
+    assert turns(3) == ["Tick", "Tick", "Tick"], "the array is looked up until SLURM answers"
+    slurm.away = False
+    assert turns(3) == ["Tick", "Looked", "Tick"], "found; and once more, since that changed something"
+    engine.look()
+    assert turns(3) == ["Tick"]

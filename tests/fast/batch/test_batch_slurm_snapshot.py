@@ -114,17 +114,19 @@ def test_no_file_is_believed_that_is_not_whole_and_ours(
     engine().get(NOON)
     file = tmp_path / "shared" / "queue.json"
     good = file.read_text()
-    fields = json.loads(good)
+    head, rows = map(json.loads, good.splitlines())
     others = [
-        {**fields, "version": 2},
-        {**fields, "boot": "another"},
-        {**fields, "taken_at": None},
-        {**fields, "sightings": [["osa"]]},
-        {name: value for name, value in fields.items() if name != "trouble"},
-        [1],
-        None,
+        ({**head, "version": 1}, rows),
+        ({**head, "boot": "another"}, rows),
+        ({**head, "taken_at": None}, rows),
+        (head, {"sightings": [["osa"]]}),
+        (head, {}),
+        ({name: value for name, value in head.items() if name != "trouble"}, rows),
+        ([1], rows),
+        (None, rows),
     ]
-    bad = ["", "\0" * len(good), *(good[:cut] for cut in range(1, len(good), 7)), *map(json.dumps, others)]
+    torn = (good[:cut] for cut in range(1, len(good), 7))
+    bad = ["", "\0" * len(good), *torn, *("\n".join(map(json.dumps, lines)) for lines in others)]
     for number, text in enumerate(bad, start=2):
         file.write_text(text)
         assert engine().get(NOON).sightings == (SEEN, WAITING), text
@@ -132,6 +134,15 @@ def test_no_file_is_believed_that_is_not_whole_and_ours(
     file.write_bytes(b"\xff\xfe")
     engine().get(NOON)
     assert slurm.asked == len(bad) + 2
+
+
+def test_of_a_look_that_is_too_old_only_the_first_line_is_read(
+    slurm: Slurm, engine: Callable[[], SharedSnapshot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine().get(NOON)
+    monkeypatch.setattr(snapshot, "_sighting", lambda *row: pytest.fail("a sighting of long ago was read"))
+    assert engine().get(NOON + 60).sightings == (SEEN, WAITING)
+    assert slurm.asked == 2
 
 
 def test_an_engine_stopped_in_its_midst_holds_nobody_up(
