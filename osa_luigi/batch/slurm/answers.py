@@ -20,6 +20,9 @@ from osa_luigi.errors import SlurmAway
 MARK = "\x1f"
 """Ends each field. ASCII's own unit separator: no job is called so."""
 
+_END = f"{MARK}\n"
+"""Of a record."""
+
 QUEUE_FIELDS = ("ArrayJobID", "ArrayTaskID", "State", "Reason", "exit_code", "NodeList", "SubmitTime", "Name")
 """For ``squeue -O``, whose short ``-o`` has no exit code."""
 
@@ -118,20 +121,19 @@ class _LastLook:
     """The records of the last look at the queue. At the next one nearly all of them are as they were, and are not read again."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, ...], tuple[tuple[str, ...], Sighting]] = {}
+        self._known: dict[str, Sighting] = {}
 
     def read(self, text: str) -> list[Sighting]:
         """As `read_queue`."""
-        found = _read("squeue", text, len(QUEUE_FIELDS), self._record)
-        self._known = dict(found)
-        return [sighting for _, (_, sighting) in found]
-
-    def _record(self, *fields: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], Sighting]]:
-        if known := self._known.get(fields):
-            return known[0], known
-        # One text for what thousands say alike: states, reasons, times, the array's name.
-        fields = tuple(map(sys.intern, fields))
-        return fields, (fields, _queue_record(*fields))
+        *records, rest = text.split(_END)
+        try:
+            self._known = {} if rest else {record: self._known.get(record) or _queue_line(record) for record in records}
+        except ValueError:
+            self._known = {}
+        if len(self._known) == len(records) and not rest:
+            return list(self._known.values())
+        # A field that begins with a line break; or half an answer, and then it is said what is wrong with it.
+        return _read("squeue", text, len(QUEUE_FIELDS), _queue_record)
 
 
 _last_look = _LastLook()
@@ -243,6 +245,14 @@ def _records(text: str, count: int) -> Iterator[list[str]]:
             if not first.startswith("\n"):
                 raise ValueError(f"{first[:80]!r} does not begin a line")
             yield [first[1:], *others]
+
+
+def _queue_line(record: str) -> Sighting:
+    # One text for what thousands say alike: states, reasons, times, the array's name.
+    fields = tuple(map(sys.intern, record.split(MARK)))
+    if len(fields) != len(QUEUE_FIELDS):
+        raise ValueError(f"{record!r:.80} has {len(fields)} fields")
+    return _queue_record(*fields)
 
 
 def _queue_record(
