@@ -77,11 +77,12 @@ def test_why_there_is_none(monkeypatch: pytest.MonkeyPatch, user: int, set_by: s
 
 
 def test_two_side_by_side(cluster: Cluster, client: SlurmClient) -> None:
-    with Cluster(nodes=1, max_array_size=11, min_job_age_s=60) as other:
+    with Cluster(nodes=1, max_array_size=11, min_job_age_s=60, polite=True) as other:
         theirs = SlurmClient(environment=other.environment)
         assert other.ask("sbatch", "--parsable", "--hold", "--job-name=osa-other", "--wrap=true") == "1\n"
         assert [s.name for s in theirs.queue()] == ["osa-other"]
         assert client.queue("osa-other") == []
+        assert other.ask("srun", "nice") == "19\n"
         assert (theirs.limits().max_array_size, theirs.limits().min_job_age_s) == (11, 60)
     assert client.ping()
 

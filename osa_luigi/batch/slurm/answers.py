@@ -6,6 +6,7 @@ line break in somebody's job name shifts a field, and a record without its end i
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import sys
@@ -126,12 +127,11 @@ class _LastLook:
     def read(self, text: str) -> list[Sighting]:
         """As `read_queue`."""
         *records, rest = text.split(_END)
-        try:
-            self._known = {} if rest else {record: self._known.get(record) or _queue_line(record) for record in records}
-        except ValueError:
-            self._known = {}
-        if len(self._known) == len(records) and not rest:
-            return list(self._known.values())
+        with contextlib.suppress(ValueError):
+            found = {record: self._known.get(record) or _queue_line(record) for record in records}
+            if len(found) == len(records) and not rest:
+                self._known = found
+                return list(found.values())
         # A field that begins with a line break; or half an answer, and then it is said what is wrong with it.
         return _read("squeue", text, len(QUEUE_FIELDS), _queue_record)
 

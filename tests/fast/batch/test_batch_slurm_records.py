@@ -101,6 +101,13 @@ def test_an_element_finds_its_jobs_and_reads_no_others(tmp_path: Path) -> None:
             jobs_of(tmp_path, index)
 
 
+@pytest.mark.parametrize("name", ["données", "half\udcff"])
+def test_a_job_s_paths_are_what_they_were_whatever_they_are_called(tmp_path: Path, name: str) -> None:
+    job = Job("j", tmp_path / name, (fake_call(),))
+    write_jobs(tmp_path, [(3, 0, job)])
+    assert jobs_of(tmp_path, 3) == [(0, job)]
+
+
 def test_slurm_says_in_the_output_that_it_killed_for_memory(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()

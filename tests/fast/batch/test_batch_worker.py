@@ -297,6 +297,24 @@ def test_ctrl_c_is_one_line_that_says_what_was_stopped(families: list[str]) -> N
     assert "Give the same command again" in said
 
 
+class Looking(Hands):
+    """Looks whether luigi still keeps what was handed over."""
+
+    kept: Any = None
+
+    def poll(self, timeout_s: float) -> list[Event]:
+        self.kept = [task for task in Register._Register__instance_cache.values() if isinstance(task, Part)]
+        return super().poll(timeout_s)
+
+
+def test_what_is_handed_over_luigi_need_not_keep(run: Any) -> None:
+    hands = Looking()
+    worker = run(Part("x"), hands)
+    assert hands.kept == []
+    assert Part("x") is not worker._scheduled_tasks[Part("x").task_id]
+    assert worker.run_succeeded
+
+
 class Cleaning(Hands):
     """Ctrl-C is pressed while Python cleans up an object, for which it drops what is raised there; its jobs never end."""
 
