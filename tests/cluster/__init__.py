@@ -24,6 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.cluster.aside import Aside
 from tests.cluster.configuration import GRANT, NODES, Layout, Shape, write_configuration
 from tests.cluster.daemons import NODE, Daemon, end_jobs, search_path
 
@@ -49,8 +50,8 @@ class Cluster:
     lasting
         Whether it outlives this process, for `stop` by another one.
     polite
-        Whether its jobs leave the CPUs to whoever else wants them (niceness 19). The nodes are virtual: those of a real site take
-        nothing from the machine that submits.
+        Whether its jobs leave the CPUs to whoever else wants them. The nodes are virtual: those of a real site take nothing from the
+        machine that submits.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Cluster:
         )
         self._layout = Layout(self.folder)
         self._lasting = lasting
-        self._polite = polite
+        self._aside = Aside(self.folder.name) if polite else None
         self._daemons: dict[str, Daemon] = {}
 
     @property
@@ -118,6 +119,8 @@ class Cluster:
                 end_jobs(self._layout.slurm_conf)
         end_jobs(self._layout.slurm_conf)  # of a slurmd that was just starting one
         self._daemons.clear()
+        if self._aside:
+            self._aside.remove()
         if wipe:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -154,8 +157,10 @@ class Cluster:
             end_jobs(self._layout.slurm_conf, name)
 
     def restart_node(self, name: str) -> None:
-        """Start a node's slurmd."""
-        self._start(name, [*(["nice", "-n", "19"] if self._polite else []), "slurmd", "-D", "-N", name], {NODE: name})
+        """Start a node's slurmd, and wait until it listens: before, it would not hear that it is to end a job."""
+        command = ["slurmd", "-D", "-N", name]
+        self._start(name, self._aside.command(command) if self._aside else command, {NODE: name})
+        self._wait(lambda: self._daemon(name).listens, name)
 
     def ask(self, *words: str) -> str:
         """What one of SLURM's commands prints; empty if it fails or takes too long."""

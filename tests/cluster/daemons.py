@@ -46,6 +46,17 @@ class Daemon:
         """Whether it runs, or was stopped for a while."""
         return self._pid() is not None
 
+    @property
+    def listens(self) -> bool:
+        """Whether it takes connections."""
+        pid = self._pid()
+        if pid is None:
+            return False
+        try:
+            return any(one.status == psutil.CONN_LISTEN for one in psutil.Process(pid).net_connections("tcp"))
+        except psutil.NoSuchProcess:
+            return False
+
     def start(self, command: Sequence[str], environment: Mapping[str, str], log: Path, *, lasting: bool) -> None:
         """Start it; unless it is to last, it dies with this process."""
         parent = os.getpid()

@@ -13,6 +13,7 @@ from waiting import eventually
 
 from osa_luigi.batch.slurm.client import SlurmClient
 from tests.cluster import Cluster, available
+from tests.cluster.aside import PLACES
 
 OWNER = """
 import subprocess, sys, time
@@ -83,7 +84,10 @@ def test_two_side_by_side(cluster: Cluster, client: SlurmClient) -> None:
         assert [s.name for s in theirs.queue()] == ["osa-other"]
         assert client.queue("osa-other") == []
         assert other.ask("srun", "nice") == "19\n"
+        groups = [place / other.folder.name for place, _, _ in PLACES]
+        assert (other.folder.name in other.ask("srun", "cat", "/proc/self/cgroup")) == any(map(Path.exists, groups))
         assert (theirs.limits().max_array_size, theirs.limits().min_job_age_s) == (11, 60)
+    assert not any(map(Path.exists, groups))
     assert client.ping()
 
 
