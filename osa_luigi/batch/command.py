@@ -126,6 +126,8 @@ def register() -> None:
     defaults["core", "no_lock"] = "true"
     # A scheduler that restarts is away for a while; luigi's default (3 tries, 30 s apart) would end the engine meanwhile.
     defaults |= {("core", "rpc_retry_attempts"): "20", ("core", "rpc_retry_wait"): "15"}
+    # luigid lets go of a worker after a minute. A ping each second, as by default, costs a minute of CPU in a night of ten hours.
+    defaults["worker", "ping_interval"] = "10"
     luigi.interface.core.ignore_unconsumed = {*luigi.interface.core.ignore_unconsumed, *UNDECLARED}
     for (section, name), value in defaults.items():
         if not config.has_option(section, name):

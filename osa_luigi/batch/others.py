@@ -15,8 +15,8 @@ from luigi.task_register import load_task
 
 from osa_luigi.batch.task import BatchTask
 
-SILENT_S = 10.0
-"""A worker tells luigid every second that it lives: one that was silent for so long was killed, or is cut off. Unit: s."""
+SILENT_S = 30.0
+"""A worker tells luigid every ten seconds that it lives: one that was silent for so long was killed, or is cut off. Unit: s."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,11 @@ and `_add_task`; the attributes of a `TaskProcess` that luigi looks at; what a w
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import queue
+import time
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,10 @@ from osa_luigi.errors import ExecutorError, OsaError
 
 logger = logging.getLogger("luigi-interface")
 
+COLLECT_AFTER = 10_000
+"""So many objects more, and Python looks for those that hold each other. A night's thousands of tasks, calls and jobs live to its end: by
+default (700) they are gone through again and again while they are made."""
+
 Answer = tuple[str, str, str, list[str], list[Any]]
 """What luigi's worker reads from its queue: task id, status, explanation, missing dependencies, new requirements."""
 
@@ -43,7 +49,9 @@ MOST_SHOWN_SINGLY = 250
 """With more jobs under way, luigi's page tells in numbers how a batch stands, and no more where each member runs: a call for each."""
 
 QUIET_ROUNDS = 10
-"""While nothing ends, luigi's scheduler is asked for work only every so many wait intervals: it looks through all pending tasks."""
+"""While nothing ends, luigi's scheduler is asked for work only every so many wait intervals: it looks through all pending tasks.
+
+The executor is listened to for as long, unless it has something to tell."""
 
 
 class PlanningProcess(luigi.worker.ContextManagedTaskProcess):  # type: ignore[misc]
@@ -96,10 +104,13 @@ class OsaWorker(LastingWorker):
         self._executor: Executor | None = None
         self._jobs: dict[str, JobInFlight] = {}
         self._given_up: set[str] = set()
+        self._collecting = gc.get_threshold()
         self._ended = 0
         """Counts what may give luigi's scheduler more to hand out."""
         self._handed_over = False
         """Whether jobs were handed over since the executor was last listened to."""
+        self._quiet_until = 0.0
+        """Luigi's scheduler need not be asked for work before, if nothing ends; by the clock that nobody sets."""
         self._messages = Messages()
         super().__init__(*args, **kwargs)
         self._task_result_queue = Answers(self)
@@ -116,7 +127,13 @@ class OsaWorker(LastingWorker):
     def worker_processes(self, number: int) -> None:
         """Luigi sets it from ``--workers``, which counts processes that this worker does not have."""
 
+    def __enter__(self) -> Any:
+        self._collecting = gc.get_threshold()
+        gc.set_threshold(COLLECT_AFTER, *self._collecting[1:])
+        return super().__enter__()
+
     def __exit__(self, kind: Any, error: Any, trace: Any) -> Any:
+        gc.set_threshold(*self._collecting)
         self._ctrl_c.leave()
         if kind is KeyboardInterrupt:
             logger.warning("%s", stopped([job.task for job in self._jobs.values()]))
@@ -167,11 +184,12 @@ class OsaWorker(LastingWorker):
     def _handle_next_task(self) -> None:
         """All results that are there, before luigi asks for work again."""
         before = (self._ended, self._task_result_queue.taken)
+        self._quiet_until = time.monotonic() + QUIET_ROUNDS * self._config.wait_interval
         for _ in range(QUIET_ROUNDS):
             super()._handle_next_task()
             while self._task_result_queue.ready:
                 super()._handle_next_task()
-            if (self._ended, self._task_result_queue.taken) != before:
+            if (self._ended, self._task_result_queue.taken) != before or time.monotonic() >= self._quiet_until:
                 return
 
     def _add_task(self, *args: Any, **kwargs: Any) -> None:
@@ -232,7 +250,7 @@ class OsaWorker(LastingWorker):
             Register.clear_instance_cache()
             self._handed_over = False
         try:
-            events = self._executor.poll(timeout_s)
+            events = self._executor.poll(max(timeout_s, self._quiet_until - time.monotonic()))
         except ExecutorError as error:
             for job in list(self._jobs.values()):
                 self._end(job, str(error))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import nextafter
 from pathlib import Path
 
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.core import decide, due
 from osa_luigi.batch.slurm.engine import Engine, World
 from osa_luigi.batch.slurm.journal import Journal
@@ -46,6 +47,8 @@ class Production:
     """What an operator had tried again, and how often it had been handed in by then."""
     trouble: list[str] = field(default_factory=list)
     _asked: set[str] = field(default_factory=set)
+    _queue: Mapping[str, Mapping[int, Sighting]] = field(default_factory=dict)
+    """As the engine last saw it."""
 
     def turn(self) -> None:
         """What luigi and the engine do between two looks at the queue; an engine is begun where there is none. `Crash` kills it."""
@@ -58,6 +61,7 @@ class Production:
             self._asked |= {wish.name for wish in wishes}
         engine.submit()
         self._expect_quiet(engine)
+        self._expect_calm(engine)
         engine.look()
         self._listen(engine)
 
@@ -101,7 +105,14 @@ class Production:
         self.generation += 1
         self._asked = set()
         settings = self.settings(self.generation)
-        watch = Recorder(self.events / f"{self.generation}.jsonl", settings) if self.events else None
+        recorder = Recorder(self.events / f"{self.generation}.jsonl", settings) if self.events else None
+
+        def watch(event: ex.Event, commands: tuple[ex.Command, ...]) -> None:
+            if isinstance(event, ex.Polled) and event.queue is not None:
+                self._queue = event.queue
+            if recorder:
+                recorder(event, commands)
+
         slurm = self.slurm
         world = World(slurm, Files(slurm), Journal(self.disk), self, lambda: slurm.now, watch)
         self.engine = Engine(settings, world)
@@ -109,11 +120,19 @@ class Production:
     def _expect_quiet(self, engine: Engine) -> None:
         """A tick that the engine passes over would have brought nothing."""
         at, state = self.slurm.now, engine.state
-        if decide(state, ex.Tick(at))[1]:
-            return
-        until = due(state, at)
-        if until > at and decide(state, ex.Tick(nextafter(until, at)))[1]:
-            self.trouble.append(f"a tick before {until} would have brought something")
+        brings = bool(decide(state, ex.Tick(at))[1])
+        if brings and engine.due > at:
+            self.trouble.append(f"a tick at {at} would have brought something, and the engine rests until {engine.due}")
+        for until in {due(state, at), engine.due} if not brings else ():
+            if until > at and decide(state, ex.Tick(nextafter(until, at)))[1]:
+                self.trouble.append(f"a tick before {until} would have brought something")
+
+    def _expect_calm(self, engine: Engine) -> None:
+        """What the engine does not go through at a look, because SLURM says the same as before, would have brought nothing."""
+        state, look = engine.state, ex.Polled(self.slurm.now, (), self.slurm.now, self._queue)
+        anew = replace(state, arrays={name: replace(array, calm=None) for name, array in state.arrays.items()})
+        if anew.arrays != state.arrays and decide(state, look) != decide(anew, look):
+            self.trouble.append(f"at {look.at} the same queue again would have brought something")
 
     def _listen(self, engine: Engine) -> None:
         for told in engine.told:

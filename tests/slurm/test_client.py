@@ -46,7 +46,6 @@ def ended(client: SlurmClient, name: str, elements: int = 1) -> list[Sighting]:
 
 
 def test_an_array_and_what_becomes_of_it(client: SlurmClient, script: Script, name: str) -> None:
-    before = datetime.now(UTC) - timedelta(seconds=1)
     path = script("[ $SLURM_ARRAY_TASK_ID = 7 ] && kill -9 $$", "exit $SLURM_ARRAY_TASK_ID")
     job = client.submit(path, [*QUIET, f"--job-name={name}", "--array=0,3,7%2"])
     seen = ended(client, name, 3)
@@ -57,7 +56,6 @@ def test_an_array_and_what_becomes_of_it(client: SlurmClient, script: Script, na
     ]
     assert seen[1].reason == "NonZeroExitCode"
     assert {s.node for s in seen} <= {"node1", "node2"}
-    assert all(s.submitted is not None and before <= s.submitted <= datetime.now(UTC) for s in seen)
     assert client.find(name) == client.queue(name)
     assert client.calls["sbatch"] == 1
     assert client.calls["sacct"] == 0
@@ -73,7 +71,7 @@ def test_names_of_others_break_nothing(client: SlurmClient, script: Script, name
 
 
 def test_a_held_job_waits_and_is_cancelled_in_parts(client: SlurmClient, script: Script, name: str) -> None:
-    job = client.submit(script("true"), [*QUIET, "--hold", f"--job-name={name}", "--array=1-5,8"])
+    job = client.submit(script("true"), [*QUIET, "--hold", f"--job-name={name}", "--array=1-5,8%2"])
     held = client.find(name)
     assert [s.index for s in held] == [1, 2, 3, 4, 5, 8]
     assert {(s.state, s.reason, s.node) for s in held} == {("PENDING", "JobHeldUser", "")}

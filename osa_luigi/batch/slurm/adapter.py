@@ -93,7 +93,7 @@ class NightCluster:
         """When SLURM was asked, and what its queue held."""
         now = time.time()
         snapshot = self._shared.snapshot.get(now)
-        return time.monotonic() - max(0.0, now - snapshot.taken_at), _by_name(snapshot.sightings)
+        return time.monotonic() - max(0.0, now - snapshot.taken_at), by_name(snapshot.sightings)
 
     def find(self, name: str) -> list[Sighting]:
         """What SLURM knows of a name."""
@@ -102,7 +102,7 @@ class NightCluster:
     def accounting(self, arrays: Mapping[str, int]) -> Mapping[str, Mapping[int, Sighting]]:
         """What the accounting knows of arrays; of an earlier job that had the same id nothing is taken."""
         seen = self._shared.client.accounting(arrays.values(), datetime.now(UTC) - LOOK_BACK)
-        return _by_name(sighting for sighting in seen if sighting.name in arrays)
+        return by_name(sighting for sighting in seen if sighting.name in arrays)
 
     def cancel(self, job: int, indices: tuple[int, ...]) -> None:
         """Call scancel."""
@@ -113,7 +113,8 @@ class NightCluster:
         self._shared.client.release(job, indices)
 
 
-def _by_name(sightings: Iterable[Sighting]) -> Mapping[str, Mapping[int, Sighting]]:
+def by_name(sightings: Iterable[Sighting]) -> Mapping[str, Mapping[int, Sighting]]:
+    """Name of the array → index → sighting; of two the later one."""
     found: dict[str, dict[int, Sighting]] = {}
     for sighting in sightings:
         found.setdefault(sighting.name, {})[sighting.index] = sighting

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -24,8 +24,8 @@ MARK = "\x1f"
 _END = f"{MARK}\n"
 """Of a record."""
 
-QUEUE_FIELDS = ("ArrayJobID", "ArrayTaskID", "State", "Reason", "exit_code", "NodeList", "SubmitTime", "Name")
-"""For ``squeue -O``, whose short ``-o`` has no exit code."""
+QUEUE_FIELDS = ("ArrayJobID", "ArrayTaskID", "State", "Reason", "exit_code", "NodeList", "Name")
+"""For ``squeue -O``, whose short ``-o`` has no exit code. Times take it a quarter of its own."""
 
 ACCOUNT_FIELDS = ("JobID", "State", "ExitCode", "Reason", "NodeList", "Submit", "Partition", "JobName")
 """For ``sacct -o``. Of a job whose end came before its beginning the accounting at first has no partition, no name and no index."""
@@ -67,7 +67,7 @@ class Sighting:
     node
         Where it runs or ran; empty before its start.
     submitted
-        In UTC, to the second; with the job's id and name it tells a job from a later one of the same id.
+        In UTC, to the second, from the accounting: with the job's id and name it tells a job from a later one of the same id.
     """
 
     name: str
@@ -108,30 +108,51 @@ class Limits:
 
 
 def read_queue(text: str) -> list[Sighting]:
-    """The sightings in what ``squeue`` printed.
+    """The sightings in what ``squeue`` printed, one of each element.
+
+    All elements of an array that wait may stand in one line; what is said of an element alone counts more, and what is said last.
 
     Raises
     ------
     SlurmAway
         It is not the whole of an answer, or none at all.
     """
-    return _last_look.read(text)
+    ranges_first: list[list[Sighting]] = sorted(_last_look.read(text), key=len, reverse=True)
+    found = list(itertools.chain.from_iterable(ranges_first))
+    return list({(seen.job, seen.index): seen for seen in found}.values()) if unclear_arrays(text) else found
+
+
+def unclear_arrays(text: str) -> list[int]:
+    """The arrays of whose waiting elements ``squeue`` told in one line although not all wait for the same: the reasons stand side by side.
+
+    Raises
+    ------
+    SlurmAway
+        As of `read_queue`.
+    """
+    return sorted({seen[0].job for seen in _last_look.read(text) if len(seen) > 1 and "," in seen[0].reason})
 
 
 class _LastLook:
-    """The records of the last look at the queue. At the next one nearly all of them are as they were, and are not read again."""
+    """The records of the last two answers. In the next one nearly all of them are as they were, and are not read again."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Sighting] = {}
+        self._text = ""
+        self._known: dict[str, list[Sighting]] = {}
+        self._before: dict[str, list[Sighting]] = {}
+        """Of the answer before: a look may take two questions, and the second answer alone tells of single elements."""
 
-    def read(self, text: str) -> list[Sighting]:
-        """As `read_queue`."""
+    def read(self, text: str) -> Collection[list[Sighting]]:
+        """What is said in each record; errors as of `read_queue`."""
+        if text == self._text:
+            return self._known.values()
         *records, rest = text.split(_END)
         with contextlib.suppress(ValueError):
-            found = {record: self._known.get(record) or _queue_line(record) for record in records}
-            if len(found) == len(records) and not rest:
-                self._known = found
-                return list(found.values())
+            known, before = self._known.get, self._before.get
+            found = {record: known(record) or before(record) or _queue_line(record) for record in records}
+            if not rest:
+                self._text, self._known, self._before = text, found, self._known
+                return found.values()
         # A field that begins with a line break; or half an answer, and then it is said what is wrong with it.
         return _read("squeue", text, len(QUEUE_FIELDS), _queue_record)
 
@@ -247,23 +268,19 @@ def _records(text: str, count: int) -> Iterator[list[str]]:
             yield [first[1:], *others]
 
 
-def _queue_line(record: str) -> Sighting:
-    # One text for what thousands say alike: states, reasons, times, the array's name.
+def _queue_line(record: str) -> list[Sighting]:
+    # One text for what thousands say alike: states, reasons, nodes, the array's name.
     fields = tuple(map(sys.intern, record.split(MARK)))
     if len(fields) != len(QUEUE_FIELDS):
         raise ValueError(f"{record!r:.80} has {len(fields)} fields")
     return _queue_record(*fields)
 
 
-def _queue_record(
-    job: str, index: str, state: str, reason: str, status: str, node: str, submitted: str, name: str
-) -> Sighting:
+def _queue_record(job: str, index: str, state: str, reason: str, status: str, node: str, name: str) -> list[Sighting]:
     long_name, by = _state(state)
-    code, signal = _wait_status(_number(status))
-    element = 0 if index == "N/A" else _number(index)
-    return Sighting(
-        name, _number(job), element, long_name, _word(reason), code, signal, by, _word(node), _moment(submitted)
-    )
+    what = (long_name, _word(reason), *_wait_status(_number(status)), by, _word(node), None)
+    indices = [0] if index == "N/A" else expand_indices(index)
+    return [Sighting(name, _number(job), element, *what) for element in indices]
 
 
 def _account_record(

@@ -27,6 +27,7 @@ from osa_luigi.batch.slurm.answers import (
     read_job_id,
     read_limits,
     read_queue,
+    unclear_arrays,
     write_indices,
 )
 from osa_luigi.errors import ExecutorError, NoAccounting, SlurmAway, SlurmRefused
@@ -160,7 +161,27 @@ class SlurmClient:
         SlurmAway
             No usable answer.
         """
-        return [sighting for sighting in self._queue() if sighting.name.startswith(prefix)]
+        return [sighting for sighting in read_queue(self.queue_text()) if sighting.name.startswith(prefix)]
+
+    def queue_text(self, *options: str) -> str:
+        """What `queue` reads, as ``squeue`` printed it: for others, who read it with `read_queue`.
+
+        Elements of an array that wait stand in one line: with a line for each (``-r``) squeue takes 25 ms of CPU for 5,000, not 4. Where
+        they wait for different things it does not say which for what, and is asked again.
+
+        Parameters
+        ----------
+        options
+            Further ones of squeue.
+
+        Raises
+        ------
+        SlurmAway
+            No usable answer.
+        """
+        text = self._squeue(*options)
+        unclear = unclear_arrays(text)
+        return text + self._squeue("-r", f"--jobs={','.join(map(str, unclear))}") if unclear else text
 
     def find(self, name: str) -> list[Sighting]:
         """The elements of the job of a unique name, in the queue or, if there are none, in the accounting.
@@ -174,7 +195,8 @@ class SlurmClient:
         """
         if "," in name or not name:
             raise ExecutorError(f"{name!r}: SLURM cannot look for a job of this name; give jobs names without commas.")
-        found = [sighting for sighting in self._queue(f"--name={name}") if sighting.name == name]
+        queue = read_queue(self.queue_text(f"--name={name}"))
+        found = [sighting for sighting in queue if sighting.name == name]
         if found:
             return found
         with contextlib.suppress(NoAccounting):
@@ -285,11 +307,9 @@ class SlurmClient:
         answer = self._good("sacctmgr", "-n", "-P", "-r", "show", "associations", user, "format=account")
         return frozenset(answer.output.split())
 
-    def _queue(self, *options: str) -> list[Sighting]:
+    def _squeue(self, *options: str) -> str:
         layout = ",".join(f"{field}:0{MARK}" for field in QUEUE_FIELDS)
-        return read_queue(
-            self._good("squeue", "-h", "-r", "-t", "all", "-u", self._user, "-O", layout, *options).output
-        )
+        return self._good("squeue", "-h", "-t", "all", "-u", self._user, "-O", layout, *options).output
 
     def _accounting(self, since: datetime, *options: str) -> list[Sighting]:
         layout = ("-X", "-n", "-D", "-p", f"--delimiter={MARK}", "-o", ",".join(ACCOUNT_FIELDS))

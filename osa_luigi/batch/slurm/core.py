@@ -117,7 +117,6 @@ def _on_polled(turn: Turn, event: ex.Polled) -> None:
                 seen = event.queue.get(array.name, {})
                 if see(turn, array.name, seen, event.asked_at):
                     missing[array.name] = array.job
-                turn.renew(turn.arrays[array.name])
             elif array.name in event.queue and array.link is Link.LOST:
                 turn.found(array, min(seen.job for seen in event.queue[array.name].values()))
         if missing:

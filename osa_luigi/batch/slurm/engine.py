@@ -144,6 +144,11 @@ class Engine:
         else:
             self._quiet, self._due = self.state, due(self.state, now)
 
+    @property
+    def due(self) -> float:
+        """Until when `submit` has nothing to do if nothing is heard; on the engine's clock."""
+        return self._due if self.state is self._quiet else self._now()
+
     def look(self) -> None:
         """One poll: SLURM's queue first, then the records, so that who has ended has left its record."""
         self._forgive()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from math import inf
 from pathlib import Path
 
 from osa_luigi.batch.job import Event, Job
@@ -27,6 +28,9 @@ from osa_luigi.products.production import Production
 from osa_luigi.steps.call import StepCall
 
 logger = logging.getLogger("luigi-interface")
+
+PAUSE_S = 1.0
+"""Between two tries to submit what is ready. Unit: s."""
 
 FEW = 3
 """Calls that other jobs should have brought along, for which a job asks for time all the same."""
@@ -68,8 +72,8 @@ class SlurmExecutor:
     def poll(self, timeout_s: float) -> list[Event]:
         """What happened since the last call."""
         events = [event for night in self._nights.values() for event in night.submit()]
-        if not events and (wait := self._next_look - time.monotonic()) > 0:
-            time.sleep(min(timeout_s, wait))
+        if not events:
+            time.sleep(max(0.0, min(timeout_s, self._next_look - time.monotonic(), self._rest_s())))
         if time.monotonic() >= self._next_look:
             for night in self._nights.values():
                 events += night.look()
@@ -78,6 +82,11 @@ class SlurmExecutor:
 
     def close(self) -> None:
         """Let go; jobs on the cluster go on."""
+
+    def _rest_s(self) -> float:
+        """For how long nothing is to be submitted; a while also where something is that SLURM does not take. Unit: s."""
+        due = min((night.due for night in self._nights.values()), default=inf)
+        return max(PAUSE_S, due - time.monotonic())
 
     def _night(self, root: Path) -> _Night:
         if root not in self._nights:
@@ -114,6 +123,10 @@ class _Night:
     def want(self, jobs: Sequence[Job]) -> None:
         self._jobs |= {job.name: job for job in jobs}
         self._engine.want([self._wish(job) for job in jobs])
+
+    @property
+    def due(self) -> float:
+        return self._engine.due
 
     def submit(self) -> list[Event]:
         self._engine.submit()

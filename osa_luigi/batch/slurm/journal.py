@@ -16,12 +16,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from typing import Any, Protocol
 
 from osa_luigi.batch.slurm.model import ArrayState, Element, JobState, Link, Phase, Wish
 from osa_luigi.batch.slurm.policies import Asked, Failure
 from osa_luigi.batch.slurm.states import Cause
+from osa_luigi.jsontext import line_of
 from osa_luigi.products.identity import digest
 
 FORMAT = 1
@@ -77,7 +78,7 @@ class Journal:
                     "generation": generation,
                     "group": array.group,
                     "stage": array.stage,
-                    "asked": asdict(array.asked),
+                    "asked": array.asked,
                     "elements": {str(index): list(element.jobs) for index, element in array.elements.items()},
                     "jobs": {name: _job(jobs[name]) for name in names},
                 }
@@ -171,7 +172,11 @@ class Journal:
 
 
 def _text(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, separators=(",", ":")) + "\n"
+    return line_of(content, _opened).decode()
+
+
+def _opened(value: Wish | Asked) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def _file(job: str) -> str:
@@ -185,7 +190,7 @@ def _order(name: str) -> tuple[int, ...]:
 
 
 def _job(job: JobState) -> dict[str, Any]:
-    return {"wish": asdict(job.wish), "asked": asdict(job.asked), "failures": _failures(job.failures)}
+    return {"wish": job.wish, "asked": job.asked, "failures": _failures(job.failures)}
 
 
 def _failures(failures: Iterable[Failure]) -> list[dict[str, str]]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.policies import Asked, Failure, Policies
 
 
@@ -173,6 +174,8 @@ class ArrayState:
         While its name is looked up: when next, how often so far, and since when in vain.
     said
         Reasons for which it does not start, that the operator was told of.
+    calm
+        What the queue held of it at the last look, if nothing in it waits for time to pass: of the same again nothing follows.
     """
 
     name: str
@@ -187,6 +190,7 @@ class ArrayState:
     found_nothing_since: float | None = None
     looks: int = 0
     said: frozenset[str] = frozenset()
+    calm: Mapping[int, Sighting] | None = None
 
 
 @dataclass(frozen=True, slots=True)

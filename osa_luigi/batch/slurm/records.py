@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from osa_luigi.batch.job import Job
 from osa_luigi.errors import ExecutorError
-from osa_luigi.jsontext import line_of
+from osa_luigi.jsontext import line_of, parsed
 from osa_luigi.products.production import write_durably
 
 FORMAT = 1
@@ -137,8 +137,7 @@ class RecordReader:
 
     def _read(self, name: str) -> Record | None:
         try:
-            content = json.loads((self._folder / name).read_bytes())
-            record = _record(content)
+            record = _record(parsed((self._folder / name).read_bytes()))
         except (OSError, ValueError, TypeError, KeyError):
             return None
         return record if record.name == name else None

@@ -18,6 +18,8 @@ SURE_LOOKS = 3
 def see(turn: Turn, name: str, seen: Mapping[int, Sighting], asked_at: float) -> bool:
     """Take in what the queue says of an array; whether the queue misses elements of it."""
     array = turn.arrays[name]
+    if seen == array.calm:
+        return False  # as of most arrays at most looks: a night's thousands of elements are not gone through
     elements, missing = dict(array.elements), False
     for index, element in array.elements.items():
         sighting = seen.get(index)
@@ -28,8 +30,17 @@ def see(turn: Turn, name: str, seen: Mapping[int, Sighting], asked_at: float) ->
             since = turn.at if element.missing_since is None else element.missing_since
             elements[index] = replace(element, missing_since=since)
     _release_unstarted(turn, array, elements)
-    turn.arrays[name] = replace(array, elements=elements, said=_say_stuck(turn, array, elements))
+    said = _say_stuck(turn, array, elements)
+    array = replace(array, elements=elements, said=said)
+    renewed = turn.renew(array)
+    calm = not renewed and all(_is_calm(element, index in seen) for index, element in elements.items())
+    turn.arrays[name] = replace(array, calm=seen if calm else None)
     return missing
+
+
+def _is_calm(element: Element, is_seen: bool) -> bool:
+    """Whether nothing will follow for it if SLURM goes on to say the same."""
+    return element.ended_at is not None or (is_seen and element.doubtful_since is None and element.held_since is None)
 
 
 def _sighted(turn: Turn, array: ArrayState, index: int, element: Element, sighting: Sighting) -> Element:

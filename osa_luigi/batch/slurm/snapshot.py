@@ -12,17 +12,15 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
-from operator import attrgetter
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from osa_luigi.batch.slurm.answers import Sighting
+from osa_luigi.batch.slurm.answers import Sighting, read_queue
 from osa_luigi.errors import ExecutorError, SlurmAway
 from osa_luigi.jsontext import line_of, parsed
 
-VERSION = 2
+VERSION = 3
 """Of the file. An engine with another one takes looks of its own."""
 
 AWAY_S = 5.0
@@ -35,14 +33,13 @@ SLEW_S = 1.0
 """The clock of the day is set back by so little now and then; a look from further in the future is none. Unit: s."""
 
 _LOCK_POLL_S = 0.05
-_FIELDS = attrgetter(*(field.name for field in fields(Sighting)))
 
 
 class Queue(Protocol):
     """Of a `SlurmClient`, what a snapshot needs."""
 
-    def queue(self) -> list[Sighting]:
-        """All jobs of this user that SLURM has in its memory."""
+    def queue_text(self) -> str:
+        """All jobs of this user that SLURM has in its memory, for `read_queue`."""
         ...
 
 
@@ -64,7 +61,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What the file holds: a snapshot, or why there is none."""
+    """A snapshot, or why there is none: in the file a line with the times, then what SLURM said, as it said it."""
 
     taken_at: float
     uptime: float
@@ -96,7 +93,7 @@ class SharedSnapshot:
 
     def __init__(self, client: Queue, folder: Path, max_age_s: float) -> None:
         self._client = client
-        self._file = folder / "queue.json"
+        self._file = folder / "queue"
         self._lock = folder / "lock"
         self._max_age_s = max_age_s
 
@@ -131,11 +128,12 @@ class SharedSnapshot:
     def _take(self, now: float) -> _Look:
         began = _uptime()
         try:
-            look = _Look(now, began, "", tuple(self._client.queue()))
+            text = self._client.queue_text()
+            look = _Look(now, began, "", tuple(read_queue(text)))
         except SlurmAway as error:
             # Of its end: what was asked for took its time to fail.
-            look = _Look(now + _uptime() - began, _uptime(), str(error), ())
-        _write(self._file, look)
+            text, look = "", _Look(now + _uptime() - began, _uptime(), str(error), ())
+        _write(self._file, look, text.encode())
         return look
 
     @contextlib.contextmanager
@@ -182,23 +180,24 @@ def _read(file: Path, is_fresh: Callable[[_Look], bool]) -> _Look | None:
             look = _Look(float(head["taken_at"]), float(head["uptime"]), str(head["trouble"]), ())
             if not is_fresh(look):
                 return None  # and its thousands of jobs need not be read
-            return replace(look, sightings=tuple(_sighting(*row) for row in parsed(lines.read())["sightings"]))
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+            text = lines.read()
+            return replace(look, sightings=tuple(read_queue(text.decode()))) if len(text) == head["bytes"] else None
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, SlurmAway):
         return None
 
 
-def _write(file: Path, look: _Look) -> None:
+def _write(file: Path, look: _Look, text: bytes) -> None:
     head = {
         "version": VERSION,
         "boot": _boot(),
         "taken_at": look.taken_at,
         "uptime": look.uptime,
         "trouble": look.trouble,
+        "bytes": len(text),
     }
-    sightings = {"sightings": [_row(sighting) for sighting in look.sightings]}
     draft = file.with_name(f".{file.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
-        draft.write_bytes(line_of(head) + line_of(sightings))
+        draft.write_bytes(line_of(head) + text)
         draft.replace(file)
     except OSError:  # a full disk must not hide what SLURM said; the others will ask for themselves
         with contextlib.suppress(OSError):
@@ -211,16 +210,6 @@ def _sweep(file: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             if time.time() - draft.stat().st_mtime > LOCK_S:
                 draft.unlink()
-
-
-def _row(sighting: Sighting) -> list[Any]:
-    *others, submitted = _FIELDS(sighting)
-    return [*others, submitted and submitted.timestamp()]
-
-
-def _sighting(*row: Any) -> Sighting:
-    submitted = None if row[-1] is None else datetime.fromtimestamp(row[-1], UTC)
-    return Sighting(*(*row[:-1], submitted))
 
 
 def _uptime() -> float:

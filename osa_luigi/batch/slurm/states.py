@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Standing(StrEnum):
@@ -161,6 +162,7 @@ def patient(reason: str) -> str:
     return next((words for name, words in PATIENT.items() if reason.strip("()").startswith(name)), "")
 
 
+@lru_cache(maxsize=1024)
 def stuck(state: str, reason: str) -> str:
     """Why an element will not start by itself and what to do; empty if it will, sooner or later."""
     if state in ("REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"):

@@ -59,6 +59,8 @@ class Turn:
                 self.give_up(wish.name, reason)
             return
         self.jobs[wish.name] = replace(known, wish=wish, wanted=True)
+        if wish.asked != known.wish.asked and (array := self.arrays.get(known.array)):
+            self.arrays[known.array] = replace(array, calm=None)  # `renew` looks at it again
         if known.phase is Phase.GIVEN_UP:
             self.do(ex.Tell(wish.name, "given up", known.text))
         elif known.phase is Phase.DONE:
@@ -133,16 +135,20 @@ class Turn:
 
     # ---- arrays --------------------------------------------------------------------------------------------------
 
-    def renew(self, array: ArrayState) -> None:
+    def renew(self, array: ArrayState) -> bool:
         """Elements that wait with what the configuration asked for before it was changed: in their place come others.
 
         They are cancelled until SLURM says that they are; only then are their jobs ready again (`settle`).
+
+        Returns
+        -------
+        bool
+            Whether there are any.
         """
-        if array.job is None:
-            return
         old = [index for index, element in array.elements.items() if waits(element) and self._is_outdated(element)]
-        if old:
+        if old and array.job is not None:
             self.do(ex.Cancel(array.job, tuple(old)))
+        return bool(old)
 
     def _is_outdated(self, element: Element) -> bool:
         jobs = [self.jobs[name] for name in element.open]
@@ -156,13 +162,12 @@ class Turn:
 
     def submit_ready(self) -> None:
         """Put what is ready into arrays."""
+        ready = [job for job in self.jobs.values() if job.phase is Phase.READY and job.not_before <= self.at]
+        if not ready:
+            return
         riding = self._riding()
+        ready = [job for job in ready if not riding.intersection(job.wish.after)]
         flying = sum(job.phase is Phase.PLACED for job in self.jobs.values())
-        ready = [
-            job
-            for job in self.jobs.values()
-            if job.phase is Phase.READY and job.not_before <= self.at and not riding.intersection(job.wish.after)
-        ]
         room = max(0, self.settings.in_flight - flying)
         for array in arrays_of(ready[:room], self.settings, self.made_arrays, self.at):
             self.made_arrays += 1

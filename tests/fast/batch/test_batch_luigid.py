@@ -12,9 +12,10 @@ from pathlib import Path
 import luigi
 import luigi.retcodes
 import pytest
+from luigi.configuration import LuigiConfigParser
 from luigi.rpc import RemoteScheduler, RPCError
 
-from osa_luigi.batch.command import OsaFactory
+from osa_luigi.batch.command import OsaFactory, register
 from osa_luigi.batch.luigid import PatientScheduler
 from osa_luigi.cli.demo.luigid import ADDRESS, Luigid, free_port
 from osa_luigi.errors import ExecutorError
@@ -82,3 +83,16 @@ def test_a_ping_does_not_wait_for_luigid(nobody: str, caplog: pytest.LogCaptureF
     scheduler = PatientScheduler(nobody)
     assert scheduler.ping(worker="w") is None
     assert not caplog.records
+
+
+def test_luigi_is_set_up_for_long_nights_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = LuigiConfigParser()
+    config.read_dict({"worker": {"ping_interval": "3"}, "core": {"rpc_retry_wait": "1"}})
+    for given in (config, LuigiConfigParser()):
+        monkeypatch.setattr(luigi.configuration, "get_config", lambda given=given: given)
+        register()
+        mine = given is config
+        assert given.get("worker", "ping_interval") == ("3" if mine else "10")
+        assert given.get("core", "rpc_retry_wait") == ("1" if mine else "15")
+        assert given.get("core", "no_lock") == "true"
+        assert given.get("retcode", "task_failed") == "30"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from slurm_says import print_accounting, print_queue, queue_record, record
 
 from osa_luigi.batch.slurm.answers import (
     MARK,
@@ -38,7 +40,12 @@ codes = st.one_of(st.tuples(st.integers(0, 255), st.just(0)), st.tuples(st.just(
 
 
 @st.composite
-def sightings(draw: st.DrawFn, *, by: st.SearchStrategy[str] = st.just("")) -> Sighting:  # noqa: B008
+def sightings(
+    draw: st.DrawFn,
+    *,
+    by: st.SearchStrategy[str] = st.just(""),  # noqa: B008
+    submitted: st.SearchStrategy[datetime | None] = st.none(),  # noqa: B008
+) -> Sighting:
     code, signal = draw(codes)
     return Sighting(
         name=draw(names),
@@ -50,44 +57,14 @@ def sightings(draw: st.DrawFn, *, by: st.SearchStrategy[str] = st.just("")) -> S
         signal=signal,
         by=draw(by),
         node=draw(words),
-        submitted=draw(st.none() | st.integers(0, 2**33).map(lambda second: datetime.fromtimestamp(second, UTC))),
+        submitted=draw(submitted),
     )
 
 
-def print_queue(seen: Iterable[Sighting]) -> str:
-    return "".join(
-        _record(s.job, s.index, s.state, s.reason, s.exit_code << 8 | s.signal, s.node, _second(s), s.name)
-        for s in seen
-    )
-
-
-def print_accounting(seen: Iterable[Sighting]) -> str:
-    return "".join(
-        _record(
-            f"{s.job}_{s.index}",
-            f"{s.state} by {s.by}" if s.by else s.state,
-            f"{s.exit_code}:{s.signal}",
-            s.reason or "None",
-            s.node or "None assigned",
-            _second(s),
-            "short",
-            s.name,
-        )
-        for s in seen
-    )
-
-
-def _record(*fields: object) -> str:
-    return MARK.join(map(str, fields)) + f"{MARK}\n"
-
-
-def _second(sighting: Sighting) -> str:
-    return "Unknown" if sighting.submitted is None else str(int(sighting.submitted.timestamp()))
-
-
-several = st.lists(sightings(), max_size=5, unique_by=lambda s: (s.name, s.job, s.index))
+moments = st.none() | st.integers(0, 2**33).map(lambda second: datetime.fromtimestamp(second, UTC))
+several = st.lists(sightings(), max_size=5, unique_by=lambda s: (s.job, s.index))
 cancelled = st.lists(
-    sightings(by=st.sampled_from(["", "0", "1000", "lstanalyzer"])),
+    sightings(by=st.sampled_from(["", "0", "1000", "lstanalyzer"]), submitted=moments),
     max_size=5,
     unique_by=lambda s: (s.name, s.job, s.index),
 )
@@ -96,6 +73,20 @@ cancelled = st.lists(
 @given(several)
 def test_the_queue_reads_as_it_was_printed(seen: list[Sighting]) -> None:
     assert read_queue(print_queue(seen)) == seen
+
+
+@given(sightings(), st.sets(st.integers(0, 5000), min_size=1), st.sampled_from(["", "%2"]))
+def test_elements_that_wait_alike_stand_in_one_line(seen: Sighting, indices: set[int], throttle: str) -> None:
+    line = queue_record(seen, f"{write_indices(indices)}{throttle}")
+    assert read_queue(line) == [replace(seen, index=index) for index in sorted(indices)]
+
+
+@given(sightings(), st.integers(0, 9))
+def test_in_the_queue_too_the_word_of_an_element_alone_counts(seen: Sighting, index: int) -> None:
+    started = replace(seen, index=index, state="RUNNING", node="node1")
+    for text in (queue_record(seen, "0-9") + queue_record(started), queue_record(started) + queue_record(seen, "0-9")):
+        read = {sighting.index: sighting for sighting in read_queue(text)}
+        assert read == {**{i: replace(seen, index=i) for i in range(10)}, index: started}
 
 
 @given(cancelled)
@@ -126,7 +117,7 @@ def test_half_an_answer_is_none(
     text=st.one_of(
         st.text(),
         st.text(st.sampled_from(f"{MARK}\n0123456789_[]:-,%NA/PEDING by")),
-        st.lists(st.lists(st.text(max_size=12), min_size=8, max_size=8).map(lambda fields: _record(*fields))).map(
+        st.lists(st.lists(st.text(max_size=12), min_size=7, max_size=8).map(lambda fields: record(*fields))).map(
             "".join
         ),
     )
@@ -160,7 +151,7 @@ def test_what_is_no_range(text: str) -> None:
 
 
 def row(ident: str, state: str, second: int = 100) -> str:
-    return _record(ident, state, "0:0", "None", "None assigned", second, "short", "osa")
+    return record(ident, state, "0:0", "None", "None assigned", second, "short", "osa")
 
 
 def test_a_pending_range_is_all_its_elements() -> None:
@@ -180,7 +171,7 @@ def test_of_a_requeued_job_the_latest_attempt_counts() -> None:
 
 
 def test_an_id_used_again_hides_nothing() -> None:
-    other = _record("13_1", "RUNNING", "0:0", "None", "node1", 500, "short", "somebody's")
+    other = record("13_1", "RUNNING", "0:0", "None", "node1", 500, "short", "somebody's")
     assert {(s.name, s.state) for s in read_accounting(row("13_1", "FAILED") + other)} == {
         ("osa", "FAILED"),
         ("somebody's", "RUNNING"),
@@ -189,20 +180,20 @@ def test_an_id_used_again_hides_nothing() -> None:
 
 def test_half_a_record_is_none() -> None:
     """It has the array's id, and no index: the element would be taken for the first."""
-    early = _record(13, "FAILED", "5:0", "None", "node1", 100, "", "allocation")
+    early = record(13, "FAILED", "5:0", "None", "node1", 100, "", "allocation")
     assert read_accounting(early) == []
     [seen] = read_accounting(early + row("13_4", "FAILED"))
     assert (seen.index, seen.name) == (4, "osa")
 
 
 def test_words_of_slurm() -> None:
-    [seen] = read_queue(_record(5, "N/A", "CANCELLED", "None", 15, "node1", 100, "a|b\nc"))
-    assert seen == Sighting("a|b\nc", 5, 0, "CANCELLED", "", 0, 15, "", "node1", datetime.fromtimestamp(100, UTC))
+    [seen] = read_queue(record(5, "N/A", "CANCELLED", "None", 15, "node1", "a|b\nc"))
+    assert seen == Sighting("a|b\nc", 5, 0, "CANCELLED", "", 0, 15, "", "node1", None)
     [seen] = read_accounting(row("5", "CANCELLED by 1000"))
-    assert (seen.state, seen.by) == ("CANCELLED", "1000")
-    [launched] = read_queue(_record(4, "N/A", "FAILED", "JobLaunchFailure", 4021, "", "N/A", "bad"))
+    assert (seen.state, seen.by, seen.submitted) == ("CANCELLED", "1000", datetime.fromtimestamp(100, UTC))
+    [launched] = read_queue(record(4, "N/A", "FAILED", "JobLaunchFailure", 4021, "", "bad"))
     assert (launched.exit_code, launched.signal, launched.submitted) == (0, 53, None)
-    [unended] = read_queue(_record(4, "3", "RUNNING", "None", 4294967294, "node1", 100, "x"))
+    [unended] = read_queue(record(4, "3", "RUNNING", "None", 4294967294, "node1", "x"))
     assert (unended.exit_code, unended.signal) == (0, 0)
 
 

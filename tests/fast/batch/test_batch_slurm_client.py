@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from slurm_says import print_queue, queue_record
 
-from osa_luigi.batch.slurm.client import SlurmAway, SlurmClient, SlurmRefused
+from osa_luigi.batch.slurm.client import Sighting, SlurmAway, SlurmClient, SlurmRefused
 from osa_luigi.errors import ExecutorError
 
 SINCE = datetime(2024, 11, 15, tzinfo=UTC)
@@ -211,3 +213,37 @@ def test_what_the_cluster_has(commands: Commands) -> None:
     commands.say("sinfo", "echo slurm_load_partitions: Unable to contact slurm controller >&2", "exit 1")
     with pytest.raises(SlurmAway):
         client.partitions()
+
+
+@pytest.mark.parametrize(
+    ("reason", "asked", "reasons"),
+    [
+        ("Priority", 1, {1: "Priority", 2: "Priority", 3: "Priority"}),
+        ("Priority,JobHeldUser", 2, {1: "Priority", 2: "JobHeldUser", 3: ""}),
+    ],
+)
+def test_where_squeue_tells_several_reasons_in_one_line_it_is_asked_again(
+    commands: Commands, reason: str, asked: int, reasons: dict[int, str]
+) -> None:
+    waiting = Sighting("osa", 7, 1, "PENDING", reason, 0, 0, "", "", None)
+    apart = [
+        replace(waiting, reason="Priority"),
+        replace(waiting, index=2, reason="JobHeldUser"),
+        replace(waiting, index=3, reason="", state="RUNNING", node="node1"),  # it started in between
+    ]
+    (commands.folder / "first").write_text(queue_record(waiting, "1-3"))
+    (commands.folder / "again").write_text(print_queue(apart))
+    commands.say(
+        "squeue", f'case "$*" in *" -r --jobs=7") cat {commands.folder}/again;; *) cat {commands.folder}/first;; esac'
+    )
+    client = commands.client()
+    assert {seen.index: seen.reason for seen in client.queue()} == reasons
+    assert client.calls == {"squeue": asked}
+
+
+def test_where_the_second_question_is_not_answered_nothing_is_known(commands: Commands) -> None:
+    waiting = Sighting("osa", 7, 1, "PENDING", "Priority,JobHeldUser", 0, 0, "", "", None)
+    (commands.folder / "first").write_text(queue_record(waiting, "1-3"))
+    commands.say("squeue", f'case "$*" in *" -r "*) exit 1;; *) cat {commands.folder}/first;; esac')
+    with pytest.raises(SlurmAway, match="squeue ended with 1"):
+        commands.client().queue()

@@ -402,28 +402,6 @@ def test_time_grows_as_memory_does() -> None:
     assert policies.next_try(Asked(1000, 800.0), (Failure(Cause.TIME, ""),)) is None
 
 
-def test_what_waits_with_an_old_request_is_replaced_by_what_the_configuration_says_now() -> None:
-    before = Driver()
-    before.want(wish(0), wish(1))
-    before.tick()
-    before.hear(ex.Sent(before.now, before.array.name, 7))
-    engine = Driver(replace(SETTINGS, generation=2))
-    engine.hear(ex.Recovered(engine.now, tuple(before.state.arrays.values()), tuple(before.state.jobs.values())))
-    less = Asked(1000, 300.0)
-    engine.want(wish(0, asked=less), wish(1, asked=less))
-    for _ in range(2):  # until SLURM says that it is cancelled: the first call may have been lost
-        waiting = seen("PENDING", reason="PartitionTimeLimit")
-        assert ex.Cancel(7, (0,)) in engine.later(30).queue(waiting, seen("RUNNING", 1))
-        assert not engine.tick()
-    engine.later(30).queue(seen("CANCELLED", node=""), seen("RUNNING", 1))
-    engine.later(90).queue(seen("CANCELLED", node=""), seen("RUNNING", 1))
-    assert not engine.asked_for(ex.GiveUp)
-    [intend, _] = engine.tick()
-    assert isinstance(intend, ex.Intend)
-    assert intend.array.asked == less
-    assert list(intend.array.elements) == [0]
-
-
 def test_a_failure_that_a_lost_copy_tells_waits_for_what_slurm_started_in_its_place() -> None:
     engine = Driver().running(wish(0))
     copies = (engine.note(cause=Cause.TOOL), ex.Note(engine.array.name, 0))

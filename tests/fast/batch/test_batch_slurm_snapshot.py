@@ -8,10 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from slurm_says import print_queue
 
 from osa_luigi.batch.slurm import snapshot
 from osa_luigi.batch.slurm.adapter import look_folder
@@ -20,7 +20,7 @@ from osa_luigi.batch.slurm.snapshot import AWAY_S, SharedSnapshot
 from osa_luigi.errors import ExecutorError
 
 NOON = 1_700_000_000.0
-SEEN = Sighting("osa\n|", 12, 3, "FAILED", "NonZeroExitCode", 3, 0, "", "node1", datetime.fromtimestamp(100, UTC))
+SEEN = Sighting("osa\n|", 12, 3, "FAILED", "NonZeroExitCode", 3, 0, "", "node1", None)
 WAITING = Sighting("osa", 13, 0, "PENDING", "", 0, 0, "", "", None)
 
 
@@ -32,11 +32,11 @@ class Slurm:
         self.away = False
         self.asked = 0
 
-    def queue(self) -> list[Sighting]:
+    def queue_text(self) -> str:
         self.asked += 1
         if self.away:
             raise SlurmAway(f"trouble {self.asked}")
-        return self.answer
+        return print_queue(self.answer)
 
 
 @pytest.fixture
@@ -98,13 +98,13 @@ def test_trouble_is_shared_and_passes(slurm: Slurm, engine: Callable[[], SharedS
 
 
 def test_only_slurm_being_away_is_shared(slurm: Slurm, engine: Callable[[], SharedSnapshot]) -> None:
-    def defect() -> list[Sighting]:
+    def defect() -> str:
         raise ZeroDivisionError
 
-    queue, slurm.queue = slurm.queue, defect  # type: ignore[method-assign]
+    queue, slurm.queue_text = slurm.queue_text, defect  # type: ignore[method-assign]
     with pytest.raises(ZeroDivisionError):
         engine().get(NOON)
-    slurm.queue = queue  # type: ignore[method-assign]
+    slurm.queue_text = queue  # type: ignore[method-assign]
     assert engine().get(NOON).sightings == (SEEN, WAITING)
 
 
@@ -112,21 +112,24 @@ def test_no_file_is_believed_that_is_not_whole_and_ours(
     slurm: Slurm, engine: Callable[[], SharedSnapshot], tmp_path: Path
 ) -> None:
     engine().get(NOON)
-    file = tmp_path / "shared" / "queue.json"
+    file = tmp_path / "shared" / "queue"
     good = file.read_text()
-    head, rows = map(json.loads, good.splitlines())
+    line, rows = good.split("\n", 1)
+    head = json.loads(line)
     others = [
-        ({**head, "version": 1}, rows),
+        ({**head, "version": 2}, rows),
         ({**head, "boot": "another"}, rows),
         ({**head, "taken_at": None}, rows),
-        (head, {"sightings": [["osa"]]}),
-        (head, {}),
+        (head, rows.replace("FAILED", "F4ILED")),
+        (head, rows[: rows.index("\n13") + 1]),
+        (head, rows * 2),
+        (head, ""),
         ({name: value for name, value in head.items() if name != "trouble"}, rows),
         ([1], rows),
         (None, rows),
     ]
     torn = (good[:cut] for cut in range(1, len(good), 7))
-    bad = ["", "\0" * len(good), *torn, *("\n".join(map(json.dumps, lines)) for lines in others)]
+    bad = ["", "\0" * len(good), *torn, *(f"{json.dumps(first)}\n{rest}" for first, rest in others)]
     for number, text in enumerate(bad, start=2):
         file.write_text(text)
         assert engine().get(NOON).sightings == (SEEN, WAITING), text
@@ -140,9 +143,25 @@ def test_of_a_look_that_is_too_old_only_the_first_line_is_read(
     slurm: Slurm, engine: Callable[[], SharedSnapshot], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine().get(NOON)
-    monkeypatch.setattr(snapshot, "_sighting", lambda *row: pytest.fail("a sighting of long ago was read"))
-    assert engine().get(NOON + 60).sightings == (SEEN, WAITING)
+    slurm.answer = []
+    monkeypatch.setattr(
+        snapshot, "read_queue", lambda text: pytest.fail("what SLURM said long ago was read") if text else []
+    )
+    assert engine().get(NOON + 60).sightings == ()
     assert slurm.asked == 2
+
+
+def test_an_answer_that_cannot_be_read_is_trouble_for_all(
+    slurm: Slurm, engine: Callable[[], SharedSnapshot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm, "queue_text", lambda: print_queue([SEEN])[:-3])
+    for _ in range(2):
+        with pytest.raises(SlurmAway, match="squeue: its answer cannot be read"):
+            engine().get(NOON)
+    monkeypatch.undo()
+    with pytest.raises(SlurmAway, match="squeue: its answer cannot be read"):
+        engine().get(NOON)
+    assert slurm.asked == 0
 
 
 def test_an_engine_stopped_in_its_midst_holds_nobody_up(
@@ -160,13 +179,13 @@ def test_what_killed_writers_left_is_swept(
     engine: Callable[[], SharedSnapshot], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine().get(NOON)
-    left = tmp_path / "shared" / ".queue.json.12-ab"
+    left = tmp_path / "shared" / ".queue.12-ab"
     left.touch()
     engine().get(NOON + 60)
     assert left.exists(), "it may be another's, who is still at it"
     monkeypatch.setattr(snapshot, "LOCK_S", -1)
     engine().get(NOON + 120)
-    assert sorted(file.name for file in left.parent.iterdir()) == ["lock", "queue.json"]
+    assert sorted(file.name for file in left.parent.iterdir()) == ["lock", "queue"]
 
 
 def test_a_folder_that_others_can_write_to_is_refused(engine: Callable[[], SharedSnapshot], tmp_path: Path) -> None:

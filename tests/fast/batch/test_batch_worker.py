@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import logging
 import queue
@@ -9,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import luigi
@@ -19,12 +21,12 @@ import pytest
 from luigi.scheduler import Scheduler
 from luigi.task_register import Register
 
-from osa_luigi.batch import command, flight, luigid, messages
+from osa_luigi.batch import command, flight, luigid, messages, worker
 from osa_luigi.batch.command import EXIT_CODES, INFORMED, News, OsaFactory
 from osa_luigi.batch.interrupt import CtrlC, end_quietly, stopped
 from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.task import BatchTask
-from osa_luigi.batch.worker import OsaWorker
+from osa_luigi.batch.worker import COLLECT_AFTER, QUIET_ROUNDS, OsaWorker
 from osa_luigi.errors import ExecutorError, NightError
 from osa_luigi.tasks import graph, night, part
 from osa_luigi.tasks import run as run_tasks
@@ -378,6 +380,36 @@ def test_the_queue_that_luigi_waits_on_is_empty_when_nothing_ended() -> None:
         worker._task_result_queue.get(timeout=0.0)
     worker._task_result_queue.put(("task", "DONE", "", [], []))
     assert worker._task_result_queue.get(timeout=0.0)[0] == "task"
+
+
+def test_while_nothing_ends_the_executor_is_listened_to_in_one_piece(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[float] = []
+    clock = SimpleNamespace(now=1000.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(worker, "time", clock)
+
+    class Slow(Hands):
+        def poll(self, timeout_s: float) -> list[Event]:
+            heard.append(timeout_s)
+            if len(heard) == 4:
+                return super().poll(timeout_s)
+            clock.now += timeout_s
+            return []
+
+    run(Part("x"), Slow())
+    assert heard == pytest.approx([QUIET_ROUNDS * 0.01] * 4)
+
+
+def test_python_s_collector_is_left_as_it_was(run: Any) -> None:
+    class Noting(Hands):
+        def poll(self, timeout_s: float) -> list[Event]:
+            thresholds.append(gc.get_threshold()[0])
+            return super().poll(timeout_s)
+
+    before = gc.get_threshold()
+    thresholds: list[int] = []
+    run(Part("x"), Noting())
+    assert set(thresholds) == {COLLECT_AFTER}
+    assert gc.get_threshold() == before
 
 
 def test_luigi_s_own_worker_does_no_work_of_a_job(caplog: pytest.LogCaptureFixture) -> None:
