@@ -30,6 +30,7 @@ from tests.cluster.daemons import NODE, Daemon, end_jobs, search_path
 
 PORTS = range(15000, 30000, 200)
 """Below those that the kernel gives to outgoing connections."""
+LAST_LINES = 40
 
 
 class Cluster:
@@ -169,6 +170,12 @@ class Cluster:
                 words, env=self.environment, capture_output=True, text=True, timeout=10, check=True
             ).stdout
         return ""
+
+    def condition(self) -> str:
+        """How it is with nodes and jobs, and what its daemons logged last: for a person who asks why a job did not come to run."""
+        logs = sorted(self._layout.log.glob("slurm*.log"))
+        ends = [f"{log.name}:\n{''.join(log.open(errors='replace').readlines()[-LAST_LINES:])}" for log in logs]
+        return "\n".join([self.ask("sinfo", "-N", "-l"), self.ask("squeue", "-l"), *ends])
 
     def _start_munge(self) -> None:
         layout = self._layout

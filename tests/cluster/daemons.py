@@ -116,13 +116,14 @@ class Daemon:
 
 
 def end_jobs(slurm_conf: Path, node: str | None = None) -> None:
-    """Kill the slurmstepds of a cluster, or of one of its nodes, with all that their jobs started."""
+    """Kill the slurmstepds of a cluster, or of one of its nodes, with all that their jobs started; none tells slurmctld of it."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.name() == "slurmstepd" and _is_of(process, slurm_conf, node):
-                for job in [*process.children(recursive=True), process]:
+                process.suspend()  # it neither starts anything more nor says how its job ended
+                for one in [*process.children(recursive=True), process]:
                     with contextlib.suppress(psutil.NoSuchProcess):
-                        job.kill()
+                        one.kill()
 
 
 def _is_of(process: psutil.Process, slurm_conf: Path, node: str | None) -> bool:

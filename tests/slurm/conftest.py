@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slurm)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With a test that failed stands how it was with the cluster: what fails once in a hundred times cannot be asked later."""
+    report = yield
+    if report.failed:
+        for cluster in getattr(item, "funcargs", {}).values():
+            if isinstance(cluster, Cluster):
+                report.sections.append(("SLURM", cluster.condition()))
+    return report
+
+
 @pytest.fixture(scope="session")
 def slurm_is_there() -> None:
     """Installs it where that can be done."""
@@ -34,6 +47,13 @@ def slurm_is_there() -> None:
 def cluster(slurm_is_there: None) -> Iterator[Cluster]:
     """Without accounting; a test leaves it as it found it, but for its jobs."""
     with Cluster(extra=["EnforcePartLimits=ALL"]) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def hurt_cluster(slurm_is_there: None) -> Iterator[Cluster]:
+    """For a test that kills nodes: none but it has jobs there."""
+    with Cluster(nodes=1) as cluster:
         yield cluster
 
 

@@ -92,18 +92,21 @@ def test_two_side_by_side(cluster: Cluster, client: SlurmClient) -> None:
 
 
 def test_what_runs_on_a_node_dies_with_it_or_not(
-    cluster: Cluster, client: SlurmClient, script: Callable[..., Path], tmp_path: Path
+    hurt_cluster: Cluster, script: Callable[..., Path], tmp_path: Path
 ) -> None:
+    client = SlurmClient(environment=hurt_cluster.environment)
     path = script("echo $$ > $SLURM_JOB_ID.pid", "exec sleep 100")
-    options = ["--output=/dev/null", f"--chdir={tmp_path}", "--nodelist=node1", "--job-name=osa-node"]
+    options = ["--output=/dev/null", f"--chdir={tmp_path}", "--job-name=osa-node"]
     pid = tmp_path / f"{client.submit(path, options)}.pid"
     process = psutil.Process(int(eventually(lambda: pid.exists() and pid.read_text())))
-    cluster.kill_node("node1")
+    hurt_cluster.kill_node("node1")
     assert process.is_running()
-    cluster.kill_node("node1", jobs=True)
+    hurt_cluster.kill_node("node1", jobs=True)
     assert eventually(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
-    cluster.restart_node("node1")
+    # nobody told slurmctld that the job ended: the power failed
     [seen] = client.find("osa-node")
+    assert seen.state == "RUNNING"
+    hurt_cluster.restart_node("node1")
     client.cancel(seen.job)
     assert eventually(lambda: [s.state for s in client.find("osa-node")] == ["CANCELLED"])
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 
-def eventually(ask: Callable[[], Found], seconds: float = 30) -> Found:
+def eventually(ask: Callable[[], Found], seconds: float = 60) -> Found:
     """What a question gives once that is something."""
     end = time.monotonic() + seconds
     while not (found := ask()):
