@@ -249,6 +249,7 @@ class OsaWorker(LastingWorker):
             # Luigi keeps every task that was ever made, with its parameters; those under way are kept here.
             Register.clear_instance_cache()
             self._handed_over = False
+            self._ctrl_c.check()  # such things end there that Python drops a Ctrl-C in
         try:
             events = self._executor.poll(max(timeout_s, self._quiet_until - time.monotonic()))
         except ExecutorError as error:

@@ -161,7 +161,7 @@ class Asking:
             reason=reason,
             advice=stuck(state, reason).format(id=stand.element) if stand.where is Where.WAITING else "",
             node=node,
-            since=began or (seen.submitted if seen else None),
+            since=began or stand.since,
             memory_mb=job.asked.memory_mb,
             time_limit_s=self._limit_s(stand),
             failures=tuple((str(failure.cause), failure.text) for failure in job.failures) + told,

@@ -33,12 +33,18 @@ ACCOUNT_FIELDS = ("JobID", "State", "ExitCode", "Reason", "NodeList", "Submit", 
 _AT_ONCE = 500
 """So many records are taken out of an answer at a time: all fields of thousands would be megabytes, at every look."""
 
+NO_INDEX = -1
+"""Of a job that is no array; and of what squeue keeps of an array whose waiting elements were all cancelled: it is none of them."""
+
 Row = TypeVar("Row")
 
 _NOTHING = frozenset({"", "None", "N/A", "(null)", "Unknown", "None assigned"})
 _STATE = re.compile(r"([A-Z_]+)(?: by (\S+))?")
 _EXIT_CODE = re.compile(r"(\d{1,9}):(\d{1,9})", re.ASCII)
 _JOB = re.compile(r"(\d{1,11})(?:_(\d{1,11}|\[[^]]+\]))?", re.ASCII)
+_JOINED = re.compile(r",[A-Z]\w*$", re.ASCII)
+"""What elements wait for ends so where others of them wait for something else, a word that squeue puts there. In a reason itself commas
+have a space after them, or stand between nodes."""
 _STRETCH = re.compile(r"(\d{1,9})(?:-(\d{1,9})(?::([1-9]\d{0,8}))?)?", re.ASCII)
 _NUMBER = re.compile(r"\d{1,11}", re.ASCII)
 _NO_STATUS = 1 << 31
@@ -55,7 +61,7 @@ class Sighting:
     name
         The job's name.
     job, index
-        The array's job id and the element's index in it; 0 for a job that is no array.
+        The array's job id and the element's index in it; `NO_INDEX` for a job that is no array.
     state
         SLURM's long name of it, without suffixes: ``COMPLETED``, ``CANCELLED``, ``NODE_FAIL``.
     reason
@@ -130,7 +136,7 @@ def unclear_arrays(text: str) -> list[int]:
     SlurmAway
         As of `read_queue`.
     """
-    return sorted({seen[0].job for seen in _last_look.read(text) if len(seen) > 1 and "," in seen[0].reason})
+    return sorted({seen[0].job for seen in _last_look.read(text) if len(seen) > 1 and _is_unclear(seen[0])})
 
 
 class _LastLook:
@@ -269,18 +275,24 @@ def _records(text: str, count: int) -> Iterator[list[str]]:
 
 
 def _queue_line(record: str) -> list[Sighting]:
-    # One text for what thousands say alike: states, reasons, nodes, the array's name.
-    fields = tuple(map(sys.intern, record.split(MARK)))
+    fields = record.split(MARK)
     if len(fields) != len(QUEUE_FIELDS):
         raise ValueError(f"{record!r:.80} has {len(fields)} fields")
-    return _queue_record(*fields)
+    job, index, *others = fields
+    # One text for what thousands say alike: states, reasons, nodes, the array's name. Not for indices: there are new ones at each look, and
+    # Python 3.12 never lets such a text go.
+    return _queue_record(job, index, *map(sys.intern, others))
 
 
 def _queue_record(job: str, index: str, state: str, reason: str, status: str, node: str, name: str) -> list[Sighting]:
     long_name, by = _state(state)
     what = (long_name, _word(reason), *_wait_status(_number(status)), by, _word(node), None)
-    indices = [0] if index == "N/A" else expand_indices(index)
+    indices = [NO_INDEX] if index == "N/A" else expand_indices(index)
     return [Sighting(name, _number(job), element, *what) for element in indices]
+
+
+def _is_unclear(seen: Sighting) -> bool:
+    return seen.state == "PENDING" and bool(_JOINED.search(seen.reason))
 
 
 def _account_record(
@@ -301,7 +313,7 @@ def _elements(ident: str) -> tuple[int, list[int]]:
     """The job and the elements of it that ``12``, ``12_3`` or ``12_[3-9%2]`` means."""
     job, element = _match(_JOB, ident).groups()
     if element is None:
-        return int(job), [0]
+        return int(job), [NO_INDEX]
     return int(job), expand_indices(element.strip("[]")) if element.startswith("[") else [int(element)]
 
 

@@ -19,7 +19,7 @@ from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.client import SlurmClient
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.model import ArrayState, JobState
-from osa_luigi.batch.slurm.records import Record, RecordReader, write_record
+from osa_luigi.batch.slurm.records import INTENT, Record, RecordReader, write_record
 from osa_luigi.batch.slurm.snapshot import SharedSnapshot
 from osa_luigi.batch.slurm.states import Cause, Standing, meaning
 from osa_luigi.batch.slurm.store import FileStore
@@ -63,6 +63,8 @@ class Stand:
         What SLURM says of the element.
     record
         What the element says of the job.
+    since
+        When SLURM was asked to take it (UTC).
     """
 
     job: JobState
@@ -74,6 +76,7 @@ class Stand:
     mates: int = 1
     seen: Sighting | None = None
     record: Record | None = None
+    since: datetime | None = None
 
     @property
     def element(self) -> str:
@@ -104,7 +107,10 @@ class Desk:
         """Job's key → how it stands, for all that SLURM may have and all that is given up."""
         arrays, jobs = self._journal.open_arrays()
         queue = self._queue() if arrays else {}
-        known = {array.name: (array, queue.get(array.name, {}), self._records(array.name)) for array in arrays}
+        known = {
+            array.name: (array, queue.get(array.name, {}), self._records(array.name), self._since(array.name))
+            for array in arrays
+        }
         given_up = [Stand(job, Where.GIVEN_UP) for job in self._journal.given_up()]
         with_slurm = [_stand(job, *known[job.array]) for job in jobs]
         # The array of a job that is given up stays open while others of it run.
@@ -127,6 +133,13 @@ class Desk:
         """Job → its record; the end of an element under its index."""
         records = RecordReader(self._arrays_folder / array).new()
         return {record.job or str(record.index): record for record in records}
+
+    def _since(self, array: str) -> datetime | None:
+        """When its intent was written: right before sbatch was called. SLURM is not asked for times, which is dear."""
+        try:
+            return datetime.fromtimestamp((self._arrays_folder / array / INTENT).stat().st_mtime, UTC)
+        except FileNotFoundError:  # its run's papers have just gone into the archive
+            return None
 
     def cancel(self, stands: Iterable[Stand], say: Callable[[str], None]) -> list[Stand]:
         """Cancel the elements of jobs.
@@ -211,13 +224,19 @@ class Desk:
         self._journal.forgive(stand.job.wish.name for stand in stands)
 
 
-def _stand(job: JobState, array: ArrayState, seen: Mapping[int, Sighting], records: Mapping[str, Record]) -> Stand:
+def _stand(
+    job: JobState,
+    array: ArrayState,
+    seen: Mapping[int, Sighting],
+    records: Mapping[str, Record],
+    since: datetime | None,
+) -> Stand:
     sighting, record = seen.get(job.index), records.get(job.wish.name)
     slurm = array.job if array.job is not None or sighting is None else sighting.job
     mates = array.elements[job.index].jobs
     where = _where(slurm, sighting, record, through=str(job.index) in records)
     position = mates.index(job.wish.name)
-    return Stand(job, where, array.name, slurm, job.index, position, len(mates), sighting, record)
+    return Stand(job, where, array.name, slurm, job.index, position, len(mates), sighting, record, since)
 
 
 def _where(slurm: int | None, seen: Sighting | None, record: Record | None, *, through: bool) -> Where:

@@ -20,7 +20,7 @@ class FileStore:
 
     def read(self, path: str) -> str:
         """A file's text."""
-        return (self._folder / path).read_text()
+        return (self._folder / path).read_text(encoding="utf-8", errors="surrogateescape")
 
     def names(self, folder: str) -> list[str]:
         """What a folder holds, but for files that are being written."""

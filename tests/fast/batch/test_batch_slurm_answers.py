@@ -13,12 +13,14 @@ from slurm_says import print_accounting, print_queue, queue_record, record
 
 from osa_luigi.batch.slurm.answers import (
     MARK,
+    NO_INDEX,
     Sighting,
     expand_indices,
     read_accounting,
     read_job_id,
     read_limits,
     read_queue,
+    unclear_arrays,
     write_indices,
 )
 from osa_luigi.errors import SlurmAway
@@ -188,13 +190,39 @@ def test_half_a_record_is_none() -> None:
 
 def test_words_of_slurm() -> None:
     [seen] = read_queue(record(5, "N/A", "CANCELLED", "None", 15, "node1", "a|b\nc"))
-    assert seen == Sighting("a|b\nc", 5, 0, "CANCELLED", "", 0, 15, "", "node1", None)
+    assert seen == Sighting("a|b\nc", 5, NO_INDEX, "CANCELLED", "", 0, 15, "", "node1", None)
     [seen] = read_accounting(row("5", "CANCELLED by 1000"))
     assert (seen.state, seen.by, seen.submitted) == ("CANCELLED", "1000", datetime.fromtimestamp(100, UTC))
     [launched] = read_queue(record(4, "N/A", "FAILED", "JobLaunchFailure", 4021, "", "bad"))
     assert (launched.exit_code, launched.signal, launched.submitted) == (0, 53, None)
     [unended] = read_queue(record(4, "3", "RUNNING", "None", 4294967294, "node1", "x"))
     assert (unended.exit_code, unended.signal) == (0, 0)
+
+
+def test_what_is_left_of_an_array_is_not_its_first_element() -> None:
+    """Element 0 runs; the others were cancelled before they had a record of their own."""
+    rest = record(5, "N/A", "CANCELLED", "None", 0, "", "osa")
+    first = record(5, 0, "RUNNING", "None", 4294967294, "node1", "osa")
+    for text in (rest + first, first + rest):
+        assert [seen.state for seen in read_queue(text) if seen.index == 0] == ["RUNNING"]
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "arrays"),
+    [
+        ("PENDING", "Resources", []),
+        ("PENDING", "Resources,JobHeldAdmin", [5]),
+        ("PENDING", "ReqNodeNotAvail, UnavailableNodes:node1,JobHeldUser", [5]),
+        ("PENDING", "ReqNodeNotAvail, UnavailableNodes:node[1,3-4]", []),
+        ("PENDING", "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions", []),
+        ("CANCELLED", "Resources,JobHeldAdmin", []),
+    ],
+)
+def test_of_which_arrays_squeue_does_not_say_what_each_element_waits_for(
+    state: str, reason: str, arrays: list[int]
+) -> None:
+    assert unclear_arrays(record(5, "1-40:3%3", state, reason, 0, "", "osa")) == arrays
+    assert unclear_arrays(record(5, 1, state, reason, 0, "", "osa")) == []
 
 
 @pytest.mark.parametrize(("text", "job"), [("17\n", 17), ("17;cluster\n", 17)])

@@ -241,9 +241,12 @@ def test_where_squeue_tells_several_reasons_in_one_line_it_is_asked_again(
     assert client.calls == {"squeue": asked}
 
 
-def test_where_the_second_question_is_not_answered_nothing_is_known(commands: Commands) -> None:
+@pytest.mark.parametrize("again", ["echo slurm_load_jobs error: Invalid job id specified >&2; exit 1", "exec sleep 60"])
+def test_where_the_second_question_is_not_answered_the_first_answer_stands(commands: Commands, again: str) -> None:
     waiting = Sighting("osa", 7, 1, "PENDING", "Priority,JobHeldUser", 0, 0, "", "", None)
-    (commands.folder / "first").write_text(queue_record(waiting, "1-3"))
-    commands.say("squeue", f'case "$*" in *" -r "*) exit 1;; *) cat {commands.folder}/first;; esac')
-    with pytest.raises(SlurmAway, match="squeue ended with 1"):
-        commands.client().queue()
+    running = replace(waiting, job=8, state="RUNNING", reason="", node="node1")
+    (commands.folder / "first").write_text(queue_record(waiting, "1-3") + queue_record(running))
+    commands.say("squeue", f'case "$*" in *" -r "*) {again};; *) cat {commands.folder}/first;; esac')
+    client = commands.client(timeout_s=1)
+    assert [(seen.job, seen.index) for seen in client.queue()] == [(7, 1), (7, 2), (7, 3), (8, 1)]
+    assert client.calls == {"squeue": 2}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,8 @@ def test_each_job_stands_where_slurm_and_its_record_say(office: Office) -> None:
     assert office.where() == {"key0": "running", "key1": "waiting", "key2": "ended", "key9": "given up"}
     stand = office.desk().stands["key1"]
     assert (stand.element, stand.seen and stand.seen.reason) == ("7_1", "Resources")
+    assert stand.since is not None
+    assert abs((datetime.now(UTC) - stand.since).total_seconds()) < 600, "squeue is not asked for it"
 
 
 def test_what_the_queue_does_not_hold_is_not_said_to_be_over(office: Office) -> None:

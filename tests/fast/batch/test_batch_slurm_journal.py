@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +16,8 @@ from osa_luigi.batch.slurm.model import ArrayState, JobState, Phase
 from osa_luigi.batch.slurm.policies import Failure
 from osa_luigi.batch.slurm.states import Cause
 from osa_luigi.batch.slurm.store import FileStore
+
+STORE = "from osa_luigi.batch.slurm.store import FileStore"
 
 
 @pytest.fixture
@@ -32,6 +37,16 @@ def placed(*numbers: int, generation: int = 1, number: int = 0) -> tuple[ArraySt
 def given_up(job: JobState, array: ArrayState) -> JobState:
     failure = Failure(Cause.MEMORY, "too much", f"{array.name}_{job.index}")
     return replace(job, phase=Phase.GIVEN_UP, failures=(failure,), text="given up.")
+
+
+@pytest.mark.parametrize("text", ["2 µs – “late”", "\udce9t\udce9.h5"])
+def test_what_one_engine_wrote_another_reads_whatever_its_locale(tmp_path: Path, text: str) -> None:
+    """A failure's text, or a path that is no text, stands in the intent of the array that tries again: unread, it would be sent twice."""
+    FileStore(tmp_path).write("told", text)
+    program = f"from pathlib import Path; {STORE}; print(ascii(FileStore(Path({str(tmp_path)!r})).read('told')))"
+    plain = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    read = subprocess.run([sys.executable, "-c", program], env=plain, capture_output=True, text=True, check=True)
+    assert read.stdout.strip() == ascii(text)
 
 
 def test_a_job_stands_in_the_newest_open_array(journal: Journal) -> None:

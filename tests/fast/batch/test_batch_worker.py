@@ -317,17 +317,20 @@ def test_what_is_handed_over_luigi_need_not_keep(run: Any) -> None:
     assert worker.run_succeeded
 
 
+class Pressed:
+    """Ctrl-C is pressed while Python cleans it up, for which it drops what is raised there."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
 class Cleaning(Hands):
-    """Ctrl-C is pressed while Python cleans up an object, for which it drops what is raised there; its jobs never end."""
+    """Has such an object; its jobs never end."""
 
     def poll(self, timeout_s: float) -> list[Event]:
-        class Object:
-            def __del__(self) -> None:
-                signal.raise_signal(signal.SIGINT)
-
         if not self.told:
             self.told.append("")
-            Object()
+            Pressed()
         return []
 
 
@@ -341,6 +344,16 @@ def test_ctrl_c_that_python_drops_is_not_lost(run: Any, monkeypatch: pytest.Monk
     assert dropped == [KeyboardInterrupt]
     assert hands.closed
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_nor_does_it_wait_until_the_executor_was_listened_to(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
+    monkeypatch.setattr(Register, "clear_instance_cache", lambda: Pressed() and None)
+    ctrl_c, hands = CtrlC(), Cleaning()
+    ctrl_c.listen()
+    with pytest.raises(KeyboardInterrupt):
+        run(Part("x"), hands, ctrl_c=ctrl_c)
+    assert not hands.told
 
 
 def test_where_ctrl_c_is_ignored_it_stays_so() -> None:
