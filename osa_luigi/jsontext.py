@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 
-def parsed(text: bytes) -> Any:
+def parsed(text: bytes | str) -> Any:
     """The value of a JSON text; of NaN and Infinity, too, which are no JSON and which Python writes all the same.
 
     An integer of more than 64 bits becomes a float.

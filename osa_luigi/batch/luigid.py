@@ -1,14 +1,15 @@
 """Luigi's central scheduler as the worker sees it: a service that may be away for a while, and come back without its memory.
 
-It relies on these parts of luigi 3.8, each with a test: `RemoteScheduler._fetch`, and `_get_retryer`, which gives tenacity's `Retrying`;
-the attributes ``_url``, ``_fetcher``, ``_connect_timeout``, ``_rpc_retry_attempts``, ``_rpc_retry_wait`` and ``_rpc_log_retries``;
-`Worker._get_work`, and `Worker._keep_alive`, asked where nothing is left to do; and what a worker knows of its tasks (``_first_task``,
-``_scheduled_tasks``, ``_running_tasks``, ``_add_task_history``, ``_batch_families_sent``).
+It relies on these parts of luigi 3.8, each with a test: `RemoteScheduler._request` and `_fetch`; `_get_retryer`, which gives tenacity's
+`Retrying`; the attributes ``_url``, ``_fetcher``, ``_connect_timeout``, ``_rpc_retry_attempts``, ``_rpc_retry_wait`` and
+``_rpc_log_retries``; `Worker._get_work`, and `Worker._keep_alive`, asked where nothing is left to do; and what a worker knows of its
+tasks (``_first_task``, ``_scheduled_tasks``, ``_running_tasks``, ``_add_task_history``, ``_batch_families_sent``).
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import luigi
@@ -19,6 +20,7 @@ from luigi.scheduler import DONE, FAILED, UNKNOWN
 from osa_luigi.batch.connection import KeepAliveFetcher, fits
 from osa_luigi.batch.others import Holder, failed_elsewhere, holders
 from osa_luigi.errors import ExecutorError
+from osa_luigi.jsontext import line_of, parsed
 
 logger = logging.getLogger("luigi-interface")
 
@@ -69,6 +71,15 @@ class PatientScheduler(RemoteScheduler):  # type: ignore[misc]
         """Let go of the connections."""
         self._once.close()
         super().close()
+
+    def _request(self, url: str, data: Mapping[str, Any], attempts: int = 3, allow_null: bool = True) -> Any:
+        """What luigid answers to a call, with a JSON that takes a tenth of the time: a night makes tens of thousands."""
+        body = {"data": line_of(data).decode()}
+        answers = (parsed(self._fetch(url, body))["response"] for _ in range(attempts))
+        answer = next((answer for answer in answers if allow_null or answer is not None), None)
+        if answer is None and not allow_null:
+            raise RPCError(f"luigid at {self._url} has no answer to {url}")
+        return answer
 
     def _fetch(self, url_suffix: str, body: Any) -> Any:
         """Once without further ado, as nearly all of a night's tens of thousands of calls need it; then as patiently as luigi does."""

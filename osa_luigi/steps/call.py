@@ -5,7 +5,7 @@ A `StepCall` is all that a job needs to know, so it travels as JSON to a pool on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -163,8 +163,15 @@ class Outputs(Sequence[Output]):
             return tuple(self)[index]
         return _named(self.kinds[index], UNIT, self.unit)
 
+    def __iter__(self) -> Iterator[Output]:
+        return (_named(kind, UNIT, self.unit) for kind in self.kinds)
+
     def __len__(self) -> int:
         return len(self.kinds)
+
+    def of_role(self, role: str) -> Output:
+        """The output of a role; the others are not made for it."""
+        return next(_named(kind, UNIT, self.unit) for kind in self.kinds if kind.role == role)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and tuple(self) == tuple(other)
@@ -257,6 +264,8 @@ class StepCall:
 
     def output(self, role: str) -> Output:
         """The declared output of a role."""
+        if isinstance(self.outputs, Outputs):
+            return self.outputs.of_role(role)
         return next(item for item in self.outputs if item.role == role)
 
     def as_json(self) -> dict[str, Any]:

@@ -40,6 +40,42 @@ def test_the_parts_of_luigi_that_are_overridden_are_there() -> None:
         assert f"self.{name} = " in source
     assert "self._scheduler.ping(worker=self._worker_id)" in inspect.getsource(luigi.worker.KeepAliveThread.run)
 
+    assert '{"data": json.dumps(data)}' in inspect.getsource(RemoteScheduler._request)
+    assert (
+        inspect.signature(RemoteScheduler._request).parameters.keys()
+        == inspect.signature(PatientScheduler._request).parameters.keys()
+    )
+
+
+def test_what_is_told_comes_to_luigid_as_with_luigi_s_own_json(tmp_path: Path) -> None:
+    told = {
+        "plain": "Run02008",
+        "signs": 'a&b=c+d e%20;"\\\n',
+        "other": "2 µs – 日本 \U0001f52d",
+        "path": "\udce9t\udce9",
+    }
+    with Luigid(tmp_path) as luigid:
+        for number, kind in enumerate((RemoteScheduler, PatientScheduler)):
+            scheduler = kind(luigid.url)
+            scheduler.add_task(worker="w", task_id=f"T{number}", params=told, status="PENDING", runnable=True)
+            scheduler.close()
+        found = {
+            name: task["params"]
+            for name, task in PatientScheduler(luigid.url).task_list(status="", upstream_status="").items()
+        }
+    assert found == {"T0": told, "T1": told}
+
+
+@pytest.mark.parametrize("kind", [RemoteScheduler, PatientScheduler])
+def test_no_answer_is_asked_for_again_where_there_must_be_one(kind: type[RemoteScheduler]) -> None:
+    scheduler, answers = kind("http://nobody"), iter(('{"response": null}', '{"response": null}', '{"response": 1}'))
+    scheduler._fetch = lambda url, body: next(answers)  # type: ignore[method-assign]
+    assert scheduler._request("/api/x", {}) is None
+    assert scheduler._request("/api/x", {}, allow_null=False) == 1
+    scheduler._fetch = lambda url, body: '{"response": null}'  # type: ignore[method-assign]
+    with pytest.raises(RPCError):
+        scheduler._request("/api/x", {}, allow_null=False)
+
 
 def test_luigi_s_command_uses_it(tmp_path: Path) -> None:
     with Luigid(tmp_path) as luigid:
