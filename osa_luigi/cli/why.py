@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from osa_luigi.batch.lease import engine
-from osa_luigi.batch.slurm.answers import write_indices
 from osa_luigi.batch.slurm.desk import Desk
+from osa_luigi.batch.slurm.indices import write_indices
 from osa_luigi.batch.slurm.states import patient
 from osa_luigi.cli import options
 from osa_luigi.tasks.parts import chosen, parts

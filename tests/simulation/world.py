@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
-from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.policies import RETRIES, Asked, Failure
+from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.states import UNSTARTED, Cause
 from osa_luigi.errors import NoAccounting, SlurmAway, SlurmRefused
 from tests.simulation.danger import Danger, Dice

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from osa_luigi.batch.slurm import model as m
-from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.client import SlurmClient
 from osa_luigi.batch.slurm.records import SCRIPT
 from osa_luigi.batch.slurm.script import ArrayRequest, options, write_script
+from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.snapshot import SharedSnapshot
 from osa_luigi.config import SlurmExecutor as SlurmSettings
 from osa_luigi.products.identity import digest

@@ -10,12 +10,14 @@ import contextlib
 import itertools
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TypeVar
 
+from osa_luigi.batch.slurm.indices import expand_indices
+from osa_luigi.batch.slurm.seen import NO_INDEX, Sighting
 from osa_luigi.errors import SlurmAway
 
 MARK = "\x1f"
@@ -33,9 +35,6 @@ ACCOUNT_FIELDS = ("JobID", "State", "ExitCode", "Reason", "NodeList", "Submit", 
 _AT_ONCE = 500
 """So many records are taken out of an answer at a time: all fields of thousands would be megabytes, at every look."""
 
-NO_INDEX = -1
-"""Of a job that is no array; and of what squeue keeps of an array whose waiting elements were all cancelled: it is none of them."""
-
 Row = TypeVar("Row")
 
 _NOTHING = frozenset({"", "None", "N/A", "(null)", "Unknown", "None assigned"})
@@ -45,47 +44,9 @@ _JOB = re.compile(r"(\d{1,11})(?:_(\d{1,11}|\[[^]]+\]))?", re.ASCII)
 _JOINED = re.compile(r",[A-Z]\w*$", re.ASCII)
 """What elements wait for ends so where others of them wait for something else, a word that squeue puts there. In a reason itself commas
 have a space after them, or stand between nodes."""
-_STRETCH = re.compile(r"(\d{1,9})(?:-(\d{1,9})(?::([1-9]\d{0,8}))?)?", re.ASCII)
 _NUMBER = re.compile(r"\d{1,11}", re.ASCII)
 _NO_STATUS = 1 << 31
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
-_INDEX_LIMIT = 4_000_001  # SLURM's own for MaxArraySize; a damaged range must not fill the memory
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """What SLURM says of one element of an array.
-
-    Parameters
-    ----------
-    name
-        The job's name.
-    job, index
-        The array's job id and the element's index in it; `NO_INDEX` for a job that is no array.
-    state
-        SLURM's long name of it, without suffixes: ``COMPLETED``, ``CANCELLED``, ``NODE_FAIL``.
-    reason
-        Why it waits or what became of it, in SLURM's word; empty if SLURM gives none.
-    exit_code, signal
-        Of the batch script; both 0 before its end.
-    by
-        The user id that cancelled it, where SLURM says so (``sacct`` alone does).
-    node
-        Where it runs or ran; empty before its start.
-    submitted
-        In UTC, to the second, from the accounting: with the job's id and name it tells a job from a later one of the same id.
-    """
-
-    name: str
-    job: int
-    index: int
-    state: str
-    reason: str
-    exit_code: int
-    signal: int
-    by: str
-    node: str
-    submitted: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,41 +178,6 @@ def read_limits(text: str) -> Limits:
         )
     except (KeyError, ValueError) as error:
         raise _unreadable("scontrol show config", str(error)) from error
-
-
-def expand_indices(text: str) -> list[int]:
-    """The indices in an array expression such as ``1-3,7,20-30:5%2``, ascending.
-
-    Raises
-    ------
-    ValueError
-        It is none, or was cut short (SLURM writes ``...`` then).
-    """
-    found: set[int] = set()
-    for stretch in text.partition("%")[0].split(","):
-        match = _STRETCH.fullmatch(stretch)
-        if not match:
-            raise ValueError(f"{stretch!r} names no elements of an array")
-        first, last, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)
-        if not first <= last < _INDEX_LIMIT:
-            raise ValueError(f"{stretch!r} names no elements that an array can have")
-        found.update(range(first, last + 1, step))
-    return sorted(found)
-
-
-def write_indices(indices: Iterable[int]) -> str:
-    """The array expression of some indices, as ``1-3,7``; empty for none."""
-    return ",".join(f"{first}-{last}" if first < last else f"{first}" for first, last in _stretches(indices))
-
-
-def _stretches(indices: Iterable[int]) -> list[tuple[int, int]]:
-    found: list[tuple[int, int]] = []
-    for index in sorted(set(indices)):
-        if found and found[-1][1] == index - 1:
-            found[-1] = (found[-1][0], index)
-        else:
-            found.append((index, index))
-    return found
 
 
 def _read(command: str, text: str, count: int, reader: Callable[..., Row]) -> list[Row]:

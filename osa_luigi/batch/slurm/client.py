@@ -23,14 +23,14 @@ from osa_luigi.batch.slurm.answers import (
     MARK,
     QUEUE_FIELDS,
     Limits,
-    Sighting,
     read_accounting,
     read_job_id,
     read_limits,
     read_queue,
     unclear_arrays,
-    write_indices,
 )
+from osa_luigi.batch.slurm.indices import write_indices
+from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.errors import ExecutorError, NoAccounting, SlurmAway, SlurmRefused
 
 __all__ = ["Limits", "NoAccounting", "Sighting", "SlurmAway", "SlurmClient", "SlurmRefused"]

@@ -14,10 +14,10 @@ from math import inf
 from typing import Any
 
 from osa_luigi.batch.slurm import exchange as ex
-from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.exchange import Command, Event
 from osa_luigi.batch.slurm.model import JobState, Link, Phase, State
 from osa_luigi.batch.slurm.policies import Failure
+from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.sightings import SURE_LOOKS, accounted, see
 from osa_luigi.batch.slurm.states import Cause, meaning
 from osa_luigi.batch.slurm.turn import Turn

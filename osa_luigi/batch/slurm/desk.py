@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 
-from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.client import SlurmClient
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.model import ArrayState, JobState
 from osa_luigi.batch.slurm.records import INTENT, Record, RecordReader, write_record
+from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.snapshot import SharedSnapshot
 from osa_luigi.batch.slurm.states import Cause, Standing, meaning
 from osa_luigi.batch.slurm.store import FileStore

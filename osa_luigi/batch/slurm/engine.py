@@ -11,12 +11,12 @@ from typing import Protocol
 
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
-from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.core import decide, due
 from osa_luigi.batch.slurm.exchange import Command, Event, Tell
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.model import State
 from osa_luigi.batch.slurm.policies import Asked
+from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.states import meaning, passes
 from osa_luigi.errors import ExecutorError, NoAccounting, SlurmAway, SlurmRefused
 

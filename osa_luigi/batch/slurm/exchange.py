@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.model import ArrayState, JobState, Wish
 from osa_luigi.batch.slurm.policies import Asked, Failure
+from osa_luigi.batch.slurm.seen import Sighting
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.policies import Asked, Failure, Policies
+from osa_luigi.batch.slurm.seen import Sighting
 
 
 @dataclass(frozen=True, slots=True)

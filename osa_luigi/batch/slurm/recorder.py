@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from osa_luigi.batch.slurm import exchange as ex
-from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.codec import decode, decode_kind, opened, opened_kind
 from osa_luigi.batch.slurm.exchange import Command, Event
 from osa_luigi.batch.slurm.model import Settings
+from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.errors import ExecutorError
 from osa_luigi.jsontext import line_of
 

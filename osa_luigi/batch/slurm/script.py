@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from osa_luigi.batch.slurm.answers import write_indices
 from osa_luigi.batch.slurm.environment import unpacking
+from osa_luigi.batch.slurm.indices import write_indices
 from osa_luigi.batch.slurm.records import OUT, RECORDS, SCRIPT
 from osa_luigi.config.model import SlurmEnvironment, SlurmPlace
 from osa_luigi.products.production import write_durably

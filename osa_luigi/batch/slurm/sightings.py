@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from osa_luigi.batch.slurm import exchange as ex
-from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.model import ArrayState, Element
+from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.states import REQUEUED_AFTER, UNSTARTED, Cause, Standing, meaning, stuck
 from osa_luigi.batch.slurm.turn import Turn
 

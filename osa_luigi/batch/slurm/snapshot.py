@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from osa_luigi.batch.slurm.answers import Sighting, read_queue
+from osa_luigi.batch.slurm.answers import read_queue
+from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.errors import ExecutorError, SlurmAway
 from osa_luigi.jsontext import line_of, parsed
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from osa_luigi.batch.slurm.answers import MARK, Sighting
+from osa_luigi.batch.slurm.answers import MARK
+from osa_luigi.batch.slurm.seen import Sighting
 
 
 def print_queue(seen: Iterable[Sighting]) -> str:

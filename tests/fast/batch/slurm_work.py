@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
-from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.core import decide
 from osa_luigi.batch.slurm.policies import Asked, Failure, Policies
+from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.states import Cause
 
 Kind = TypeVar("Kind")

@@ -11,18 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slurm_says import print_accounting, print_queue, queue_record, record
 
-from osa_luigi.batch.slurm.answers import (
-    MARK,
-    NO_INDEX,
-    Sighting,
-    expand_indices,
-    read_accounting,
-    read_job_id,
-    read_limits,
-    read_queue,
-    unclear_arrays,
-    write_indices,
-)
+from osa_luigi.batch.slurm.answers import MARK, read_accounting, read_job_id, read_limits, read_queue, unclear_arrays
+from osa_luigi.batch.slurm.indices import expand_indices, write_indices
+from osa_luigi.batch.slurm.seen import NO_INDEX, Sighting
 from osa_luigi.errors import SlurmAway
 
 NOTHING = {"", "None", "N/A", "(null)", "Unknown", "None assigned"}

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from slurm_work import Driver, seen, wish
 
-from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.desk import Desk, Stand, Where
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.policies import Failure
 from osa_luigi.batch.slurm.records import Record, RecordReader, write_record
+from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.snapshot import Snapshot
 from osa_luigi.batch.slurm.states import Cause
 from osa_luigi.batch.slurm.store import FileStore

@@ -9,8 +9,8 @@ from slurm_work import SETTINGS, Driver, seen, wish
 
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import sightings
-from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.policies import Asked
+from osa_luigi.batch.slurm.seen import Sighting
 
 WAITING = seen("PENDING", reason="PartitionTimeLimit")
 

@@ -11,10 +11,10 @@ from slurm_work import SETTINGS, seen, wish
 
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
-from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.engine import Engine, Silence, World
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.news import AGAIN_S, News
+from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.errors import SlurmAway
 from tests.simulation.danger import Danger, Dice, Disk
 

@@ -16,10 +16,10 @@ from slurm_work import SETTINGS, Driver, seen, wish
 
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
-from osa_luigi.batch.slurm.answers import Sighting
 from osa_luigi.batch.slurm.codec import KINDS, decode, decode_kind, encode, encode_kind, opened, opened_kind
 from osa_luigi.batch.slurm.recorder import Recorder, Recording, changed, difference
 from osa_luigi.batch.slurm.replay import replay
+from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.errors import ExecutorError
 from osa_luigi.jsontext import line_of
 from tests.simulation.nights import Night
