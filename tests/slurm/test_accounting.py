@@ -12,6 +12,7 @@ import pytest
 from waiting import eventually
 
 from osa_luigi.batch.slurm.client import Sighting, SlurmAway, SlurmClient
+from osa_luigi.batch.slurm.seen import NO_INDEX
 from tests.cluster import Cluster
 
 QUIET = ("--output=/dev/null", "--time=5")
@@ -81,7 +82,7 @@ def test_what_became_of_jobs_is_told_after_slurmctld_forgot_them(
     waiting = client.submit(script("true"), [*QUIET, "--job-name=osa-held", "--hold", "--array=1-3,20-30:5%2"])
     running = client.submit(script("sleep 100"), [*QUIET, "--job-name=osa-long"])
     jobs = [array, waiting, running]
-    eventually(lambda: states(client.find("osa-long")) == {0: "RUNNING"})
+    eventually(lambda: states(client.find("osa-long")) == {NO_INDEX: "RUNNING"})
     client.cancel(running)
 
     def ask() -> dict[str, Sighting]:
@@ -93,7 +94,8 @@ def test_what_became_of_jobs_is_told_after_slurmctld_forgot_them(
     assert {(s.exit_code, s.signal) for s in seen.values()} == {(0, 0), (3, 0), (0, 9)}
     assert (seen["osa-array.3"].state, seen["osa-array.3"].exit_code) == ("FAILED", 3)
     assert (seen["osa-array.7"].state, seen["osa-array.7"].signal) == ("FAILED", 9)
-    assert (seen["osa-long.0"].state, seen["osa-long.0"].by) == ("CANCELLED", "0")
+    alone = seen[f"osa-long.{NO_INDEX}"]
+    assert (alone.state, alone.by) == ("CANCELLED", "0")
     assert sorted(s.index for s in seen.values() if s.job == waiting) == [1, 2, 3, 20, 25, 30]
     assert {s.reason for s in seen.values() if s.job == waiting} == {"JobHeldUser"}
     assert {(s.name, s.index) for s in client.queue() if s.job in jobs} == {(s.name, s.index) for s in seen.values()}

@@ -13,6 +13,7 @@ import pytest
 from waiting import eventually
 
 from osa_luigi.batch.slurm.client import NoAccounting, Sighting, SlurmAway, SlurmClient, SlurmRefused
+from osa_luigi.batch.slurm.seen import NO_INDEX
 from tests.cluster import Cluster
 
 QUIET = ("--output=/dev/null", "--time=5")
@@ -65,7 +66,7 @@ def test_names_of_others_break_nothing(client: SlurmClient, script: Script, name
     wild = f"{name}|;\nCOMPLETED"
     job = client.submit(script("true"), [*QUIET, f"--job-name={wild}"])
     other = client.submit(script("true"), [*QUIET, f"--job-name=\n{name}"])
-    assert [(s.name, s.job, s.index) for s in client.queue(name)] == [(wild, job, 0)]
+    assert [(s.name, s.job, s.index) for s in client.queue(name)] == [(wild, job, NO_INDEX)]
     assert {job, other} <= {s.job for s in client.queue()}
     assert client.find(name) == []
 
@@ -132,7 +133,7 @@ def test_the_operators_own_settings_do_not_reach_slurm(cluster: Cluster, script:
     }
     client = SlurmClient(environment={**cluster.environment, **settings})
     job = client.submit(script("true"), [*QUIET, f"--job-name={name}"])
-    assert [(s.job, s.index) for s in client.queue(name)] == [(job, 0)]
+    assert [(s.job, s.index) for s in client.queue(name)] == [(job, NO_INDEX)]
 
 
 @pytest.mark.usefixtures("stopped")
