@@ -1,7 +1,7 @@
 """Luigi's own command with our worker: importing `osa_luigi` registers it.
 
 It relies on `luigi.interface._WorkerSchedulerFactory`, on the logger of `luigi.worker` and on the words of `Worker._add_task`, which have
-tests in tests/fast/batch/test_batch_worker.py.
+tests in tests/fast/batch/test_batch_command.py.
 """
 
 from __future__ import annotations

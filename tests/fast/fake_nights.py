@@ -30,6 +30,13 @@ DAY = date(2024, 11, 15)
 RUNS = ((2001, "DRS4", 1), (2002, "PEDCALIB", 1), (2003, "DATA", 2), (2004, "DATA", 1))
 """Run, type, subruns of the smallest night that has everything."""
 
+LSTOSA_DAY = date(2020, 1, 17)
+LSTOSA_RUNS = (
+    *((1803, "DRS4", 1), (1804, "DRS4", 1), (1805, "PEDCALIB", 1), (1806, "PEDCALIB", 1)),
+    *((1807, "DATA", 11), (1808, "DATA", 9), (1809, "PEDCALIB", 1)),
+)
+"""The night that LSTOSA's own tests go by."""
+
 MAIN: dict[str, Any] = {
     "site": {"name": "test", "base": "data"},
     "procedures": ["procedures.yaml"],

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import gc
 import inspect
-import logging
 import queue
-import signal
-import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,135 +15,15 @@ import luigi.worker
 import pytest
 from luigi.scheduler import Scheduler
 from luigi.task_register import Register
+from worker_work import Hands, Losing, Night, Part, Whole, statuses
 
-from osa_luigi.batch import command, flight, luigid, messages, worker
-from osa_luigi.batch.command import EXIT_CODES, INFORMED, News, OsaFactory
-from osa_luigi.batch.interrupt import CtrlC, end_quietly, stopped
+from osa_luigi.batch import flight, luigid, messages, worker
 from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.task import BatchTask
 from osa_luigi.batch.worker import COLLECT_AFTER, QUIET_ROUNDS, OsaWorker
-from osa_luigi.errors import ExecutorError, NightError
-from osa_luigi.tasks import graph, night, part
+from osa_luigi.errors import ExecutorError
+from osa_luigi.tasks import night, part
 from osa_luigi.tasks import run as run_tasks
-
-
-class Hands:
-    """An executor that does what it is told to, one job a poll."""
-
-    capacity = 3
-
-    def __init__(self, ends: dict[str, Event] | None = None) -> None:
-        self.jobs: list[Job] = []
-        self.told: list[str] = []
-        self.done: set[str] = set()
-        self.closed = 0
-        self._ends = ends or {}
-
-    def submit(self, jobs: Sequence[Job]) -> None:
-        self.jobs += jobs
-
-    def poll(self, timeout_s: float) -> list[Event]:
-        waiting = self.jobs[len(self.told) :]
-        if not waiting:
-            return []
-        name = waiting[0].name
-        self.told.append(name)
-        kind, text = self._ends.get(name.partition("_")[0], ("done", ""))  # type: ignore[misc]
-        self.done |= {name} if kind == "done" else set()
-        return [Event(name, kind, text=text)]
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-class Part(BatchTask):
-    """A job that other tests' executors do."""
-
-    name = luigi.Parameter(default="one")
-    hands: Any = None
-
-    def jobs(self) -> list[Job]:
-        return [Job(self.task_id, Path("/nowhere"), ())]
-
-    def make_executor(self) -> Any:
-        return type(self).hands
-
-    def complete(self) -> bool:
-        return self.task_id in type(self).hands.done
-
-
-class Whole(luigi.Task):
-    """Plans only: two jobs, found out when it runs."""
-
-    trouble = luigi.Parameter(default="")
-
-    def run(self) -> Iterator[Any]:
-        if self.trouble == "ours":
-            raise NightError("the night is not there: look elsewhere")
-        if self.trouble == "defect":
-            raise ZeroDivisionError("a defect")
-        yield [Part("a"), Part("b")]
-
-    def complete(self) -> bool:
-        return False
-
-
-class Losing(Hands):
-    """The scheduler is another one, which knows nothing, after each of so many polls."""
-
-    def __init__(self, losses: int, ends: Any = None) -> None:
-        super().__init__(ends)
-        self.losses = losses
-        self.worker: Any = None
-
-    def poll(self, timeout_s: float) -> list[Event]:
-        events = super().poll(timeout_s)
-        if events and self.losses:
-            self.losses -= 1
-            self.worker._scheduler = Scheduler()
-        return events
-
-
-class Night(luigi.Task):
-    """As a night: complete when its jobs are done."""
-
-    jobs = luigi.IntParameter(default=4)
-
-    def parts(self) -> list[Part]:
-        return [Part(str(number)) for number in range(self.jobs)]
-
-    def run(self) -> Iterator[Any]:
-        yield self.parts()
-
-    def complete(self) -> bool:
-        return all(part.complete() for part in self.parts())
-
-
-@pytest.fixture
-def run(caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
-    """Run a task under the worker; gives the worker back."""
-    caplog.set_level(logging.INFO, logger="luigi-interface")
-
-    def run(task: luigi.Task, hands: Hands, **more: Any) -> OsaWorker:
-        Register.clear_instance_cache()
-        Part.hands = hands
-        worker = OsaWorker(scheduler=Scheduler(), worker_processes=1, wait_interval=0.01, wait_jitter=0.0, **more)
-        if isinstance(hands, Losing):
-            hands.worker = worker
-        with worker:
-            worker.add(task)
-            worker.run()
-        return worker
-
-    yield run
-    Part.hands = None
-
-
-def statuses(worker: OsaWorker) -> dict[str, str]:
-    return {
-        task.task_id: worker._scheduler._state.get_task(task.task_id).status
-        for task in worker._scheduled_tasks.values()
-    }
 
 
 def test_the_parts_of_luigi_that_are_overridden_are_there() -> None:
@@ -292,13 +167,6 @@ def test_a_task_that_a_scheduler_first_hears_of_while_it_runs_is_a_whole_one() -
     assert (known["name"], known["params"], known["tracking_url"]) == ("Part", {"name": "x"}, "file:///log")
 
 
-@pytest.mark.parametrize("families", [[], ["Part", "Part"]])
-def test_ctrl_c_is_one_line_that_says_what_was_stopped(families: list[str]) -> None:
-    said = stopped([Part(str(number)) for number, _ in enumerate(families)])
-    assert said.startswith(f"stopped by Ctrl-C; under way: {'2 Part' if families else 'nothing'}. ")
-    assert "Give the same command again" in said
-
-
 class Looking(Hands):
     """Looks whether luigi still keeps what was handed over."""
 
@@ -315,66 +183,6 @@ def test_what_is_handed_over_luigi_need_not_keep(run: Any) -> None:
     assert hands.kept == []
     assert Part("x") is not worker._scheduled_tasks[Part("x").task_id]
     assert worker.run_succeeded
-
-
-class Pressed:
-    """Ctrl-C is pressed while Python cleans it up, for which it drops what is raised there."""
-
-    def __del__(self) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-
-class Cleaning(Hands):
-    """Has such an object; its jobs never end."""
-
-    def poll(self, timeout_s: float) -> list[Event]:
-        if not self.told:
-            self.told.append("")
-            Pressed()
-        return []
-
-
-def test_ctrl_c_that_python_drops_is_not_lost(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    dropped: list[Any] = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: dropped.append(unraisable.exc_type))
-    ctrl_c, hands = CtrlC(), Cleaning()
-    ctrl_c.listen()
-    with pytest.raises(KeyboardInterrupt):
-        run(Part("x"), hands, ctrl_c=ctrl_c)
-    assert dropped == [KeyboardInterrupt]
-    assert hands.closed
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-def test_nor_does_it_wait_until_the_executor_was_listened_to(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
-    monkeypatch.setattr(Register, "clear_instance_cache", lambda: Pressed() and None)
-    ctrl_c, hands = CtrlC(), Cleaning()
-    ctrl_c.listen()
-    with pytest.raises(KeyboardInterrupt):
-        run(Part("x"), hands, ctrl_c=ctrl_c)
-    assert not hands.told
-
-
-def test_where_ctrl_c_is_ignored_it_stays_so() -> None:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        ctrl_c = CtrlC()
-        ctrl_c.listen()
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-        ctrl_c.leave()
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
-    monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: seen.append(kind.__name__))
-    end_quietly()
-    for error in (KeyboardInterrupt(), ZeroDivisionError()):
-        sys.excepthook(type(error), error, None)
-    assert seen == ["ZeroDivisionError"]
 
 
 def test_the_executor_says_how_many_tasks_are_handed_out(run: Any) -> None:
@@ -428,45 +236,6 @@ def test_python_s_collector_is_left_as_it_was(run: Any) -> None:
 def test_luigi_s_own_worker_does_no_work_of_a_job(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(RuntimeError, match="luigi --module osa_luigi"):
         Part("x").run()
-
-
-def test_luigi_s_command_finds_the_worker_and_the_exit_codes() -> None:
-    assert issubclass(graph.NightTask, luigi.Task), "imported, it registers the worker"
-    assert luigi.interface._WorkerSchedulerFactory is OsaFactory
-    codes = luigi.retcodes.retcode()
-    assert {name: getattr(codes, name) for name in EXIT_CODES} == EXIT_CODES
-    assert all(EXIT_CODES.values())
-
-
-def test_luigi_s_log_does_not_say_twice_of_each_task_that_it_waits_or_is_done(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="luigi-interface")
-    assert f'logger.info("{INFORMED}", task_id, status)' in inspect.getsource(luigi.worker.Worker._add_task)
-
-    def said(words: str, *arguments: str) -> bool:
-        caplog.clear()
-        News(luigi.worker.logger).info(words, *arguments)
-        return bool(caplog.records)
-
-    assert not said(INFORMED, "MergeTask_1", "PENDING")
-    assert not said(INFORMED, "MergeTask_1", "DONE")
-    assert said(INFORMED, "MergeTask_1", "FAILED")
-    assert said("%s done", "MergeTask(run_id=2003)")
-    assert said("no worker")
-
-
-def test_the_lease_stands_in_for_luigi_s_lock_by_command_line() -> None:
-    assert luigi.interface.core().no_lock is True
-
-
-def test_the_user_s_exit_codes_win(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = luigi.configuration.get_config()
-    before = config.get("retcode", "task_failed")
-    config.set("retcode", "task_failed", "77")
-    try:
-        command.register()
-        assert luigi.retcodes.retcode().task_failed == 77
-    finally:
-        config.set("retcode", "task_failed", before)
 
 
 TASKS = [

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from planned import SCIENTIFIC
 
 from osa_luigi.config import STEPS
 from osa_luigi.steps.reach import FOLLOWERS, READERS, reached
-from tests.fast.steps.test_plan import SCIENTIFIC
 
 WITH_ALL = [step for step in STEPS if step not in ("run_summary", "publish")]
 

@@ -8,7 +8,7 @@ from datetime import date
 import click
 import pytest
 from click.testing import CliRunner
-from fake_nights import DAY, RUNS, FakeSite, run_night
+from fake_nights import DAY, LSTOSA_DAY, LSTOSA_RUNS, RUNS, FakeSite, run_night
 
 from osa_luigi.batch.lease import release_lease
 from osa_luigi.cli.app import app
@@ -17,14 +17,6 @@ from osa_luigi.products.decisions import DecisionKind, decide
 from osa_luigi.tasks.grid import STAGES, Cell, Grid, Line
 from osa_luigi.tasks.looking import overview
 from osa_luigi.tasks.opening import open_session
-
-LSTOSA_DAY = date(2020, 1, 17)
-"""A night that LSTOSA's own tests go by: see tests/fast/steps/test_plan.py."""
-
-LSTOSA_RUNS = (
-    *((1803, "DRS4", 1), (1804, "DRS4", 1), (1805, "PEDCALIB", 1), (1806, "PEDCALIB", 1)),
-    *((1807, "DATA", 11), (1808, "DATA", 9), (1809, "PEDCALIB", 1)),
-)
 
 
 def grid(site: FakeSite, day: date = DAY) -> Grid:
