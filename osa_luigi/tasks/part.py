@@ -116,11 +116,15 @@ def executor(configuration: Configuration) -> Executor:
 
 
 def _seen_by_jobs(configuration: Configuration) -> list[Path]:
-    """What jobs read and write: an image is shown these folders, and no other of the site's."""
-    site = configuration.main.site
-    paths = (getattr(site.paths, field.name) for field in fields(site.paths))
-    dl2 = configuration.procedure.dl2
-    return [site.base, *filter(None, (*paths, dl2.models, dl2.choice and dl2.choice.base))]
+    """What jobs read and write: an image is shown these places, and no other of the site's.
+
+    Of the configuration, which the night's report is made by, its files alone: their folders might hide what the image has there.
+    """
+    main, dl2 = configuration.main, configuration.procedure.dl2
+    paths = (getattr(main.site.paths, field.name) for field in fields(main.site.paths))
+    published = main.publication.root if main.publication.enabled else None
+    models = (dl2.models, dl2.choice and dl2.choice.base)
+    return [main.site.base, *filter(None, (*paths, *models, published)), main.path, *main.procedures]
 
 
 class RunSummaryTask(BatchTask):

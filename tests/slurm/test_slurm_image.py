@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 from slurm_site import PATIENCE_S, Site
+from waiting import eventually
 
+from osa_luigi.ledger.report.page import PAGE
 from tests.drills.arrays import array_file, array_names
 
 APPTAINER = """#!/bin/bash
@@ -31,10 +33,11 @@ binds=()
 while [[ "$1" == --bind=* ]]; do binds+=("${1#--bind=}"); shift; done
 kept=$(mktemp -d) || exit 65
 mount -t tmpfs none "$kept" || exit 65
-for n in "${!binds[@]}"; do mkdir "$kept/$n" && mount --rbind "${binds[n]}" "$kept/$n" || exit 65; done
+place() { if [ -d "$1" ]; then mkdir -p "$2"; else mkdir -p "${2%/*}" && touch "$2"; fi; }
+for n in "${!binds[@]}"; do place "${binds[n]}" "$kept/$n" && mount --rbind "${binds[n]}" "$kept/$n" || exit 65; done
 mount -t tmpfs none "HIDDEN" || exit 65
-for n in "${!binds[@]}"; do mkdir -p "${binds[n]}" && mount --rbind "$kept/$n" "${binds[n]}" || exit 65; done
-[ -e "HIDDEN/site.yaml" ] && exit 66
+for n in "${!binds[@]}"; do place "$kept/$n" "${binds[n]}" && mount --rbind "$kept/$n" "${binds[n]}" || exit 65; done
+[ -e "HIDDEN/luigi.cfg" ] && exit 66
 export APPTAINER_CONTAINER=$1 PYTHONPATH=MODULES
 cd "$PWD" && shift
 exec "$@"
@@ -69,6 +72,8 @@ def test_a_night_in_an_image(site: Site, apptainer: Path) -> None:
     engine = site.start()
     assert engine.wait(PATIENCE_S) == 0, (site.folder / "luigi0.log").read_text()[-2000:]
     assert (site.production.root / "NightFinished.txt").exists()
+    # The closing job makes the report once it has told the engine: it sees the configuration.
+    eventually((site.production.root / PAGE).exists, PATIENCE_S)
 
     started = {
         path.name.removesuffix(".arguments"): path.read_text().split("\0") for path in apptainer.glob("*.arguments")
@@ -85,7 +90,8 @@ def test_a_night_in_an_image(site: Site, apptainer: Path) -> None:
             "-m",
             "osa_luigi.batch.slurm.element",
         ]
-        assert bound == [str(site.folder / "data")], "the rest lies in it"
+        shown = [site.folder / name for name in ("data", "procedures.yaml", "site.yaml")]
+        assert bound == [str(path) for path in shown], "the rest lies in the first"
     for path in apptainer.glob("*.environment"):
         held = dict(entry.partition("=")[::2] for entry in path.read_text().split("\0") if entry)
         assert held["APPTAINERENV_MARK"] == "1", "the prologue's"

@@ -93,7 +93,7 @@ def script(folder: Path, environment: SlurmEnvironment, binds: Sequence[Path] = 
     folder
         The array's.
     binds
-        Folders that an image must see: products, raw data, the cache.
+        Places that an image must see: products, raw data, the cache, the configuration.
     element
         What Python is to run, instead of the element of an array.
 
@@ -132,7 +132,7 @@ def _start(folder: Path, environment: SlurmEnvironment, binds: Sequence[Path], e
 
 
 def _bound(paths: Iterable[Path]) -> list[Path]:
-    """What Apptainer is to bind: of a folder that is not there it makes an error, and what really lies in another one comes with that."""
+    """What Apptainer is to bind: of a place that is not there it makes an error, and what really lies in another one comes with that."""
     there = {path: path.resolve() for path in sorted(set(paths)) if path.exists()}
     return [
         path
