@@ -14,6 +14,7 @@ from tests.simulation.production import Production
 from tests.simulation.world import Nature, Slurm
 
 ASKED = Asked(memory_mb=2000, time_limit_s=600.0)
+OTHER = Asked(memory_mb=3000, time_limit_s=450.0)
 POLL_S = 40.0
 QUIET_AFTER_S = 3000.0
 """Then the world behaves, so that every night has an end."""
@@ -44,7 +45,9 @@ class Night:
         self._slurm = Slurm(
             dice, danger, natures, accounts=random.random() < 0.7, memory_of=random.choice([20.0, 300.0])
         )
-        self._production = Production(self._slurm, Disk(danger), wishes, natures, self._settings, self.events)
+        self._production = Production(
+            self._slurm, Disk(danger), wishes, natures, self._settings, self.events, self._request
+        )
         self.told = self._production.told
         while self.turns < LONGEST and not self._production.is_over():
             self.turns += 1
@@ -68,12 +71,16 @@ class Night:
         return m.Settings(
             "night",
             generation,
-            Policies(),
+            Policies(give_up_after=2 if self.seed % 7 == 0 else 20),
             array_size=3,
             max_index=50,
             subruns_per_job=1 + self.seed % 2,
             runs_per_job=1 + self.seed // 2 % 2,
         )
+
+    def _request(self, generation: int) -> Asked:
+        """In every third night the configuration is changed before each start of the engine."""
+        return OTHER if self.seed % 3 == 0 and generation % 2 == 0 else ASKED
 
     def _judge(self) -> None:
         self.sbatch = self._slurm.sbatch

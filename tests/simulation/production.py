@@ -13,6 +13,7 @@ from osa_luigi.batch.slurm.core import decide, due
 from osa_luigi.batch.slurm.engine import Engine, World
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.model import Wish
+from osa_luigi.batch.slurm.policies import Asked
 from osa_luigi.batch.slurm.recorder import Recorder
 from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.states import Cause
@@ -32,6 +33,8 @@ class Production:
         Of its jobs.
     events
         Where each life of the engine is recorded, if anywhere.
+    request
+        What jobs ask for, by the generation of the engine: the configuration may have been changed. By default what the wishes say.
     """
 
     slurm: Slurm
@@ -40,6 +43,7 @@ class Production:
     natures: dict[str, Nature]
     settings: Callable[[int], m.Settings]
     events: Path | None = None
+    request: Callable[[int], Asked] | None = None
     engine: Engine | None = None
     generation: int = 0
     told: dict[str, str] = field(default_factory=dict)
@@ -57,13 +61,16 @@ class Production:
         engine = self.engine
         assert engine is not None
         if wishes := [wish for wish in self.wishes if wish.name not in self._asked and self._is_ready(wish)]:
-            engine.want(wishes)
+            engine.want([self._asking(wish) for wish in wishes])
             self._asked |= {wish.name for wish in wishes}
         engine.submit()
         self._expect_quiet(engine)
         self._expect_calm(engine)
         engine.look()
         self._listen(engine)
+
+    def _asking(self, wish: Wish) -> Wish:
+        return replace(wish, asked=self.request(self.generation)) if self.request else wish
 
     def kill(self) -> None:
         """The engine is gone; what it had written is there."""

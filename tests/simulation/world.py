@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
-from osa_luigi.batch.slurm.policies import RETRIES, Asked, Failure
+from osa_luigi.batch.slurm.policies import GROWING, RETRIES, Asked, Failure
 from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.states import UNSTARTED, Cause
 from osa_luigi.errors import NoAccounting, SlurmAway, SlurmRefused
@@ -53,6 +53,8 @@ class Live:
     holds: int = 0
     since: float = 0.0
     restarts: int = 0
+    gone: bool = False
+    """Cancelled while it waited: SLURM keeps nothing of it, nor does its accounting."""
 
 
 @dataclass(eq=False)
@@ -169,8 +171,12 @@ class Slurm:
         live.signal = {"FAILED": 9, "LAUNCH": 53}.get(process.fate, 0)
         live.since = self.now
         causes = {"OUT_OF_MEMORY": Cause.MEMORY, "TIMEOUT": Cause.TIME, "FAILED": Cause.KILLED, "LAUNCH": Cause.LAUNCH}
-        if process.fate in causes:
-            self._note_cause(name, index, causes[process.fate])
+        if cause := causes.get(process.fate):
+            self._note_cause(name, index, cause)
+            if cause in GROWING and self.dice.random.random() < 0.5:  # the element came to say so itself
+                job = process.array.elements[index].jobs[0]
+                self._leave(ex.Note(name, index, job, Failure(cause, f"it was short of {cause}.", f"{name}_{index}")))
+                self._leave(ex.Note(name, index))
 
     def _execute(self, job: str, array: str, index: int) -> None:
         if self.natures[job].broken:
@@ -233,7 +239,7 @@ class Slurm:
 
     def _vanish(self, batch: Batch, *, old: bool) -> None:
         for index, live in batch.elements.items():
-            if old and self.accounts:
+            if old and self.accounts and not live.gone:
                 seen = self._sighting(batch, index, live)
                 self.history.setdefault(batch.array.name, {})[index] = (self.now, seen)
             else:
@@ -336,7 +342,7 @@ class Slurm:
         for batch in self.batches.values():
             if batch.visible_at <= self.now:
                 found[batch.array.name] = {
-                    index: self._sighting(batch, index, live) for index, live in batch.elements.items()
+                    index: self._sighting(batch, index, live) for index, live in batch.elements.items() if not live.gone
                 }
         return self.now, found
 
@@ -344,7 +350,7 @@ class Slurm:
         self._call()
         batch = self._names.get(name)
         seen_now = batch.elements.items() if batch and batch.visible_at <= self.now else ()
-        found = [self._sighting(batch, index, live) for index, live in seen_now if batch]
+        found = [self._sighting(batch, index, live) for index, live in seen_now if batch and not live.gone]
         return found + [seen for _, seen in self.history.get(name, {}).values()]
 
     def accounting(self, arrays: Mapping[str, int]) -> Mapping[str, Mapping[int, Sighting]]:
@@ -358,6 +364,9 @@ class Slurm:
         batch = self.batches.get(job)
         for index, live in batch.elements.items() if batch else ():
             if (not indices or index in indices) and live.state in ("PENDING", "RUNNING"):
+                live.gone = live.state == "PENDING" and bool(indices)
+                if live.gone:
+                    self._note_cause(batch.array.name, index, Cause.VANISHED)
                 live.state, live.since = "CANCELLED", self.now
                 self._note_cause(batch.array.name, index, Cause.CANCELLED)
                 self.processes = [p for p in self.processes if (p.array.name, p.index) != (batch.array.name, index)]

@@ -44,7 +44,7 @@ def _on_recovered(turn: Turn, event: ex.Recovered) -> None:
     turn.jobs |= {job.wish.name: job for job in event.jobs}
     for array in event.arrays:
         link = Link.LOST if array.job is None else Link.QUEUED
-        turn.arrays[array.name] = replace(array, link=link, sent_at=turn.at, look_at=turn.at)
+        turn.arrays[array.name] = replace(array, link=link, sent_at=turn.at, look_at=turn.at, adopted=True)
 
 
 def _on_wanted(turn: Turn, event: ex.Wanted) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from osa_luigi.batch.slurm.policies import Asked, Failure, Policies
+from osa_luigi.batch.slurm.policies import GROWING, Asked, Failure, Policies
 from osa_luigi.batch.slurm.seen import Sighting
 
 
@@ -35,6 +35,8 @@ class Wish:
         What rides along with it.
     key
         Stands for the step keys of its calls: a job of the same name and another key makes other products.
+    configured
+        What the configuration alone asks for, before what earlier nights have taught; `None`: the same.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Wish:
     after: tuple[str, ...] = ()
     riders: tuple[str, ...] = ()
     key: str = ""
+    configured: Asked | None = None
 
 
 class Phase(StrEnum):
@@ -85,6 +88,11 @@ class JobState:
     not_before: float = 0.0
     wanted: bool = True
     text: str = ""
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether it asks for more than it was first asked for, since it needed it."""
+        return any(failure.cause in GROWING for failure in self.failures)
 
 
 class Link(StrEnum):
@@ -130,6 +138,8 @@ class Element:
         Whether its products are being looked at.
     held_since, releases
         Since when SLURM holds it because a node could not start it, and how often we released it.
+    recalled_at
+        When the engine cancelled it: it waited with an outdated request, its stage was given up, or its products are not wanted any more.
     """
 
     jobs: tuple[str, ...]
@@ -148,6 +158,7 @@ class Element:
     checking: bool = False
     held_since: float | None = None
     releases: int = 0
+    recalled_at: float | None = None
 
     @property
     def over_at(self) -> float | None:
@@ -176,6 +187,8 @@ class ArrayState:
         Reasons for which it does not start, that the operator was told of.
     calm
         What the queue held of it at the last look, if nothing in it waits for time to pass: of the same again nothing follows.
+    adopted
+        Whether an earlier engine made it. Its records may be of attempts on which that one has acted.
     """
 
     name: str
@@ -191,6 +204,7 @@ class ArrayState:
     looks: int = 0
     said: frozenset[str] = frozenset()
     calm: Mapping[int, Sighting] | None = None
+    adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +243,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Equal failures of a stage since its last success."""
+    """Jobs of a stage that were given up for the same, since its last success."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
     given_up: str = ""

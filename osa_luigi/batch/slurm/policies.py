@@ -21,6 +21,14 @@ class Asked:
     time_limit_s: float
     cores: int = 1
 
+    def at_least(self, other: Asked) -> Asked:
+        """Of each the more."""
+        return Asked(
+            max(self.memory_mb, other.memory_mb),
+            max(self.time_limit_s, other.time_limit_s),
+            max(self.cores, other.cores),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -68,6 +76,9 @@ DELAYS_S: Mapping[Cause, float] = {Cause.LAUNCH: 30.0, Cause.KILLED: 10.0, Cause
 NOBODYS_FAULT = (Cause.NODE, Cause.PREEMPTED, Cause.CANCELLED, Cause.VANISHED)
 """Causes that say nothing of the stage."""
 
+GROWING = (Cause.MEMORY, Cause.TIME)
+"""Causes that are answered by asking for more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Policies:
@@ -82,7 +93,7 @@ class Policies:
     memory_cap_mb, time_cap_s
         Never more than that; `None`: no limit of ours.
     give_up_after
-        Equal failures of a stage, with no success between, after which the rest of it is not tried.
+        So many jobs of a stage given up for the same, with no success between: then the rest of it is not tried.
     """
 
     retries: Mapping[Cause, int] = field(default_factory=lambda: dict(RETRIES))

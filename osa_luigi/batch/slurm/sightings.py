@@ -11,6 +11,9 @@ from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.states import REQUEUED_AFTER, UNSTARTED, Cause, Standing, meaning, stuck
 from osa_luigi.batch.slurm.turn import Turn
 
+CANCELLED = "CANCELLED"
+"""SLURM's word."""
+
 SURE_LOOKS = 3
 """So often a thing must be looked for in vain, and over some time, before it counts as not there."""
 
@@ -26,21 +29,27 @@ def see(turn: Turn, name: str, seen: Mapping[int, Sighting], asked_at: float) ->
         if sighting is not None:
             elements[index] = _sighted(turn, array, index, element, sighting)
         elif element.ended_at is None and asked_at > array.sent_at:
+            if element.recalled_at is not None and asked_at > element.recalled_at:
+                # Of an element that is cancelled while it waits SLURM keeps nothing, nor does its accounting.
+                elements[index] = replace(
+                    element, state=CANCELLED, reason="", node="", ended_at=turn.at, missing_since=None
+                )
+                continue
             missing = True
             since = turn.at if element.missing_since is None else element.missing_since
             elements[index] = replace(element, missing_since=since)
     _release_unstarted(turn, array, elements)
     said = _say_stuck(turn, array, elements)
-    array = replace(array, elements=elements, said=said)
-    renewed = turn.renew(array)
-    calm = not renewed and all(_is_calm(element, index in seen) for index, element in elements.items())
+    array = turn.renew(replace(array, elements=elements, said=said))
+    calm = all(_is_calm(element, index in seen) for index, element in array.elements.items())
     turn.arrays[name] = replace(array, calm=seen if calm else None)
     return missing
 
 
 def _is_calm(element: Element, is_seen: bool) -> bool:
     """Whether nothing will follow for it if SLURM goes on to say the same."""
-    return element.ended_at is not None or (is_seen and element.doubtful_since is None and element.held_since is None)
+    waits_for_time = (element.doubtful_since, element.held_since, element.recalled_at)
+    return element.ended_at is not None or (is_seen and all(since is None for since in waits_for_time))
 
 
 def _sighted(turn: Turn, array: ArrayState, index: int, element: Element, sighting: Sighting) -> Element:

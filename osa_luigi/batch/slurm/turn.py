@@ -34,6 +34,7 @@ class Turn:
         self.stages = dict(state.stages)
         self.made_arrays = state.made_arrays
         self.dropped = state.dropped
+        self._succeeded: set[str] = set()
         self.commands: list[Command] = []
         self.to_check: list[str] = []
 
@@ -50,11 +51,9 @@ class Turn:
 
     def want(self, wish: m.Wish) -> None:
         known = self.jobs.get(wish.name)
-        if known is not None and known.wish.key != wish.key:
-            self._forget(known)
-            known = None
-        if known is None:
-            self.jobs[wish.name] = JobState(wish, Phase.READY, wish.asked)
+        if known is None or known.wish.key != wish.key:
+            not_before = self._forget(known) if known else 0.0
+            self.jobs[wish.name] = JobState(wish, Phase.READY, wish.asked, not_before=not_before)
             if reason := self._given_up_stage(wish.stage):
                 self.give_up(wish.name, reason)
             return
@@ -66,13 +65,19 @@ class Turn:
         elif known.phase is Phase.DONE:
             self.to_check.append(wish.name)  # luigi misses its products: are they there?
 
-    def _forget(self, job: JobState) -> None:
-        """A job whose settings have changed since: what was to make the old product is ended."""
+    def _forget(self, job: JobState) -> float:
+        """A job whose settings have changed since: what was to make the old product is ended; when the new one may be made.
+
+        An element ends with the last of its jobs that is wanted: `see` cancels it again while it is there.
+        """
         array, element = self.arrays.get(job.array), self.element(job.array, job.index)
-        if job.phase is Phase.PLACED and array and element:
-            self.put(job.array, job.index, without(element, job.wish.name))
-            if array.job is not None and len(element.jobs) == 1:
-                self.do(ex.Cancel(array.job, (job.index,)))
+        if job.phase is not Phase.PLACED or array is None or element is None:
+            return 0.0
+        waited, element = waits(element), without(element, job.wish.name)
+        self.put(job.array, job.index, element)
+        if not element.open and not element.over:
+            self.arrays[array.name] = self._recall(self.arrays[array.name], [job.index])
+        return 0.0 if element.over or waited else self.at + self.settings.grace_s
 
     def _given_up_stage(self, stage: str) -> str:
         return self.stages.get(stage, m.Tally()).given_up
@@ -81,24 +86,29 @@ class Turn:
         job = self.jobs[name]
         self.jobs[name] = replace(job, phase=Phase.DONE, wanted=False, text="")
         stage = job.wish.stage
+        self._succeeded.add(stage)
         if self.stages.get(stage, m.Tally()).counts:
             self.stages[stage] = m.Tally(given_up=self._given_up_stage(stage))
-        if job.asked != job.wish.asked and job.failures:
-            self.do(ex.Learn(stage, job.wish.asked, job.asked))
+        if job.has_grown:
+            self.do(ex.Learn(stage, job.wish.configured or job.wish.asked, job.asked))
         self.do(ex.Tell(name, "done"))
 
     def fail(self, name: str, failure: Failure) -> None:
         """An attempt of a job ended badly, and its element is over: again, or never."""
-        job = self.jobs[name]
-        failures = (*job.failures, failure)
-        again = self.settings.policies.next_try(job.asked, failures)
-        self.jobs[name] = job = replace(job, failures=failures, array="", phase=Phase.READY)
-        self._tally(job.wish.stage, failure)
-        if again is None:
-            self.give_up(name, last_words(job.wish.stage, failures))
-        elif reason := self._given_up_stage(job.wish.stage):
+        before = self.jobs[name]
+        job = replace(before, failures=(*before.failures, failure), array="", phase=Phase.READY)
+        again = self.settings.policies.next_try(before.asked, job.failures)
+        stage, reason = job.wish.stage, self._given_up_stage(job.wish.stage)
+        self.jobs[name] = job
+        if reason and (
+            again or failure.cause is Cause.CANCELLED
+        ):  # cancelled by us: it waited when the stage was given up
             self.give_up(name, reason)
+        elif again is None:
+            self.give_up(name, last_words(stage, job.failures))
+            self._tally(stage, failure)
         else:
+            again = again.at_least(job.wish.asked) if job.has_grown else job.wish.asked
             delay = self.settings.policies.delay_s(failure.cause)
             self.jobs[name] = replace(job, asked=again, not_before=self.at + delay)
             self.do(ex.Tell(name, "state", f"{failure.text} It is tried again{more(job.asked, again)}."))
@@ -110,9 +120,12 @@ class Turn:
         self.do(ex.Tell(name, "given up", text))
 
     def _tally(self, stage: str, failure: Failure) -> None:
-        """Count equal failures of a stage; too many, and the rest of it is not tried."""
+        """Count jobs of a stage that are given up for the same; too many, and the rest of it is not tried.
+
+        Which end came first of those that one look has brought is not known: a success among them counts as the last.
+        """
         tally = self.stages.get(stage, m.Tally())
-        if failure.cause in NOBODYS_FAULT or tally.given_up:
+        if failure.cause in NOBODYS_FAULT or tally.given_up or stage in self._succeeded:
             return
         count = tally.counts.get(failure.signature, 0) + 1
         self.stages[stage] = replace(tally, counts={**tally.counts, failure.signature: count})
@@ -127,38 +140,45 @@ class Turn:
         for name, job in list(self.jobs.items()):
             if job.wish.stage == stage and job.phase is Phase.READY and not job.array:
                 self.give_up(name, text)
-        for array in self.arrays.values():
-            if array.stage == stage and array.job is not None:
-                waiting = [i for i, element in array.elements.items() if waits(element)]
-                if waiting:
-                    self.do(ex.Cancel(array.job, tuple(waiting)))
+        for array in list(self.arrays.values()):
+            if array.stage == stage:
+                self.arrays[array.name] = self._recall(array, [i for i, one in array.elements.items() if waits(one)])
 
     # ---- arrays --------------------------------------------------------------------------------------------------
 
-    def renew(self, array: ArrayState) -> bool:
+    def renew(self, array: ArrayState) -> ArrayState:
         """Elements that wait with what the configuration asked for before it was changed: in their place come others.
 
-        They are cancelled until SLURM says that they are; only then are their jobs ready again (`settle`).
-
-        Returns
-        -------
-        bool
-            Whether there are any.
+        They are cancelled until they are gone; only then are their jobs ready again (`settle`). So are those of which nothing is wanted.
         """
-        old = [index for index, element in array.elements.items() if waits(element) and self._is_outdated(element)]
-        if old and array.job is not None:
-            self.do(ex.Cancel(array.job, tuple(old)))
-        return bool(old)
+        old = [index for index, element in array.elements.items() if self._is_in_the_way(element)]
+        return self._recall(array, old)
+
+    def _is_in_the_way(self, element: Element) -> bool:
+        if element.recalled_at is not None and not element.open:
+            return element.state != "" and not element.over  # its products are not wanted any more
+        return waits(element) and self._is_outdated(element)
 
     def _is_outdated(self, element: Element) -> bool:
         jobs = [self.jobs[name] for name in element.open]
-        changed = all(job.asked != job.wish.asked and not job.failures for job in jobs)
+        changed = all(job.asked != job.wish.asked and not job.has_grown for job in jobs)
         return changed and len(jobs) == len(element.jobs)
 
+    def _recall(self, array: ArrayState, indices: list[int]) -> ArrayState:
+        """Cancel elements, and remember that it was us; what SLURM has just started ends by that, too."""
+        if not indices:
+            return array
+        if array.job is not None:
+            self.do(ex.Cancel(array.job, tuple(indices)))
+        marked = {index: array.elements[index] for index in indices}
+        marked = {i: one if one.recalled_at else replace(one, recalled_at=self.at) for i, one in marked.items()}
+        return replace(array, elements={**array.elements, **marked}, calm=None)
+
     def _is_renewed(self, element: Element) -> bool:
-        """Whether it was cancelled for being outdated."""
+        """Whether the engine cancelled it for being outdated."""
         cancelled = meaning(element.state, element.signal).cause is Cause.CANCELLED
-        return cancelled and never_ran(element) and not element.failed and self._is_outdated(element)
+        ours = element.recalled_at is not None or never_ran(element)
+        return cancelled and ours and not element.failed and self._is_outdated(element)
 
     def submit_ready(self) -> None:
         """Put what is ready into arrays."""
@@ -263,17 +283,19 @@ class Turn:
     def settle(self, array: ArrayState, index: int) -> None:
         """Decide on the jobs of an element that is over, as far as that can be known."""
         element = self.arrays[array.name].elements[index]
-        if self._is_renewed(element):
-            self.put(array.name, index, replace(element, open=()))
+        if self._is_renewed(element) and never_ran(element):
             for name in element.open:
-                job = self.jobs[name]
-                self.jobs[name] = replace(job, phase=Phase.READY, array="", asked=job.wish.asked)
+                self._again(name)
+            self.put(array.name, index, replace(element, open=()))
             return
-        for name in element.open:
-            if name in element.failed:
-                element = without(element, name)
-                self.put(array.name, index, element)
-                self.fail(name, explained(element.failed[name], element))
+        if array.adopted:
+            self.to_check += [name for name in element.open if name in element.failed]
+        else:
+            for name in element.open:
+                if name in element.failed:
+                    element = without(element, name)
+                    self.put(array.name, index, element)
+                    self.fail(name, explained(element.failed[name], element))
         unknown = tuple(name for name in element.open if name not in element.failed)
         waited = element.over_at is not None and self.at - element.over_at >= self.settings.grace_s
         if unknown and not element.checking and (waited or never_ran(element)):
@@ -291,12 +313,23 @@ class Turn:
         element = self.element(job.array, job.index)
         if element is None or name not in element.open:
             return
-        self.put(job.array, job.index, replace(without(element, name), checking=len(element.open) > 1))
+        array, renewed = self.arrays[job.array], self._is_renewed(element)
+        checking = element.checking and len(element.open) > 1
+        self.put(job.array, job.index, replace(without(element, name), checking=checking))
         if made:
             self.done(name)
+        elif failure := element.failed.get(name):
+            self.fail(name, explained(failure, element))
+        elif renewed:
+            self._again(name)
         else:
-            end = end_of(self.arrays[job.array], job.index, element)
+            end = end_of(array, job.index, element)
             self.fail(name, killed_for_memory(end) if short_of_memory else end)
+
+    def _again(self, name: str) -> None:
+        """A job whose element was cancelled because it asked for what is not asked for any more: that was no attempt."""
+        job = self.jobs[name]
+        self.jobs[name] = replace(job, phase=Phase.READY, array="", asked=job.wish.asked)
 
     def _checked_again(self, job: JobState, made: bool) -> None:
         if made:

@@ -1,0 +1,82 @@
+"""What a new engine of the night makes of what an earlier one left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from slurm_work import SETTINGS, Driver, seen, wish
+
+from osa_luigi.batch.slurm import exchange as ex
+from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm.states import Cause
+
+
+def test_an_array_with_an_id_is_adopted() -> None:
+    before = Driver().running(wish(0), wish(1))
+    after = Driver(replace(SETTINGS, generation=2))
+    after.hear(ex.Recovered(after.now, tuple(before.state.arrays.values()), tuple(before.state.jobs.values())))
+    assert not after.want(wish(0), wish(1))
+    assert not after.tick()
+    after.later(30).queue(seen("COMPLETED"), seen("RUNNING", 1), notes=(after.note(),))
+    assert after.told("done") == ["dl1.2001.0"]
+
+
+def test_an_array_without_an_id_is_looked_up() -> None:
+    before = Driver()
+    before.want(wish(0))
+    before.tick()
+    after = Driver(replace(SETTINGS, generation=2))
+    after.hear(ex.Recovered(after.now, tuple(before.state.arrays.values()), tuple(before.state.jobs.values())))
+    assert after.tick() == [ex.Look(after.array.name)]
+
+
+def test_a_done_job_that_is_asked_for_again_is_looked_at() -> None:
+    engine = Driver().running(wish(0))
+    engine.queue(seen("COMPLETED"), notes=(engine.note(),))
+    assert engine.want(wish(0)) == [ex.Check(("dl1.2001.0",))]
+    engine.hear(ex.Checked(engine.now, {"dl1.2001.0": False}))
+    assert engine.tick()
+
+
+def adopted(before: Driver) -> Driver:
+    """A new engine with what the journal of another one says: arrays and jobs as they were handed in."""
+    fresh = {
+        name: replace(array, elements={i: m.Element(one.jobs, one.jobs) for i, one in array.elements.items()})
+        for name, array in before.state.arrays.items()
+    }
+    jobs = [
+        m.JobState(
+            before.state.jobs[name].wish, m.Phase.PLACED, array.asked, array=array.name, index=index, wanted=False
+        )
+        for array in fresh.values()
+        for index, element in array.elements.items()
+        for name in element.jobs
+    ]
+    after = Driver(replace(SETTINGS, generation=2))
+    after.hear(ex.Recovered(after.now, tuple(fresh.values()), tuple(jobs)))
+    return after
+
+
+def test_a_failure_of_which_the_job_was_made_since_is_no_failure() -> None:
+    """Its second array is closed, and the first is not: the record of the first attempt is read once more."""
+    before = Driver().running(wish(0), wish(1))
+    failed = before.note(cause=Cause.TOOL)
+    after = adopted(before)
+    after.want(wish(0), wish(1))
+    after.later(30).queue(seen("FAILED"), seen("PENDING", 1), notes=(failed,))
+    assert after.asked_for(ex.Check) == [ex.Check((wish(0).name,))]
+    assert not after.asked_for(ex.GiveUp)
+    after.hear(ex.Checked(after.now, {wish(0).name: True}))
+    assert after.told("done") == [wish(0).name]
+    assert not after.later(90).tick()
+
+
+def test_a_failure_of_an_adopted_array_is_one_where_nothing_was_made() -> None:
+    before = Driver().running(wish(0), wish(1))
+    failed = before.note(cause=Cause.TOOL)
+    after = adopted(before)
+    after.want(wish(0), wish(1))
+    after.later(30).queue(seen("FAILED"), seen("RUNNING", 1), notes=(failed,))
+    after.hear(ex.Checked(after.now, {wish(0).name: False}))
+    assert after.told("given up") == [wish(0).name]
+    assert after.job().failures == (failed.failure,)
