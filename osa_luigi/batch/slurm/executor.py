@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from collections.abc import Iterable, Sequence
 from math import inf
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.slurm.adapter import NightCluster, SharedCluster
+from osa_luigi.batch.slurm.asking import asked_by
 from osa_luigi.batch.slurm.engine import Engine, World
 from osa_luigi.batch.slurm.exchange import Tell
 from osa_luigi.batch.slurm.files import ProductionFiles
@@ -24,16 +26,13 @@ from osa_luigi.batch.slurm.store import FileStore
 from osa_luigi.batch.slurm.tenure import Lease
 from osa_luigi.config import SlurmExecutor as SlurmSettings
 from osa_luigi.products.identity import digest
-from osa_luigi.products.production import Production
+from osa_luigi.products.production import Production, write_durably
 from osa_luigi.steps.call import StepCall
 
 logger = logging.getLogger("luigi-interface")
 
 PAUSE_S = 1.0
 """Between two tries to submit what is ready. Unit: s."""
-
-FEW = 3
-"""Calls that other jobs should have brought along, for which a job asks for time all the same."""
 
 
 class SlurmExecutor:
@@ -46,7 +45,7 @@ class SlurmExecutor:
     cache
         Folder for compiled functions, shared by all jobs.
     binds
-        Folders that jobs in an image must see.
+        Places that jobs in an image must see.
     """
 
     def __init__(self, settings: SlurmSettings, cache: Path, binds: Sequence[Path] = ()) -> None:
@@ -156,16 +155,18 @@ class _Night:
         return Event(job.name, told.kind, text=told.text, record={"made": made}, running=told.running)
 
     def _wish(self, job: Job) -> Wish:
-        stage = job.calls[0].step
+        stage, configured = job.calls[0].step, asked_by(job)
+        asked = self._first_ask(stage, configured)
         return Wish(
             name=job.name,
             group=job.group or stage,
             stage=stage,
-            asked=self._first_ask(stage, asked_by(job)),
+            asked=asked,
             index=job.index,
             after=job.after,
             riders=tuple(call.name for call in job.riders),
             key=job_key(job.calls),
+            configured=None if asked == configured else configured,
         )
 
     def _first_ask(self, stage: str, configured: Asked) -> Asked:
@@ -178,22 +179,6 @@ class _Night:
 def job_key(calls: Iterable[StepCall]) -> str:
     """Stands for the step keys of a job's calls: two jobs of the same key make the same products."""
     return digest([call.key for call in calls])[:16]
-
-
-def asked_by(job: Job) -> Asked:
-    """What a job asks SLURM for: the most that one of its calls needs, and the time of all.
-
-    Of what other jobs should have brought along (a run's datachecks of its subruns) few are left to be made, as a rule; where there
-    are more, the time does not suffice, and the job is tried again with more, for what is then left.
-    """
-    calls = (*job.calls, *job.riders)
-    left_over = [call for call in calls if call.name in job.after]
-    own = [call for call in calls if call.name not in job.after]
-    return Asked(
-        memory_mb=max(call.needs.memory_mb for call in calls),
-        time_limit_s=sum(call.needs.time_limit_s for call in (*own, *left_over[:FEW])),
-        cores=max(call.needs.cores for call in calls),
-    )
 
 
 def engine_settings(settings: SlurmSettings, production: Production, generation: int, max_index: int) -> Settings:
@@ -221,5 +206,12 @@ def engine_settings(settings: SlurmSettings, production: Production, generation:
 
 
 def array_prefix(production: Production) -> str:
-    """Of the names of a production's arrays: unique among all that this user may run on the cluster."""
-    return f"osa.{production.root.parent.name}.{production.id}.{digest(str(production.root))[:6]}"
+    """Of the names of a production's arrays: unique among all that this user may run on the cluster, or ran for a while.
+
+    SLURM remembers arrays by their names: where a production was removed and begun again in the same folder, generations and numbers
+    begin again, too. So each has a mark of its own, written when its first engine holds the lease.
+    """
+    mark = production.state / "engine" / "mark"
+    if not mark.exists():
+        write_durably(mark, secrets.token_hex(8))
+    return f"osa.{production.root.parent.name}.{production.id}.{digest([str(production.root), mark.read_text()])[:6]}"

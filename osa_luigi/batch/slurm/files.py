@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from osa_luigi.batch.job import Job
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm.asking import with_needs_of
 from osa_luigi.batch.slurm.learned import note_need
 from osa_luigi.batch.slurm.policies import Asked, Failure
 from osa_luigi.batch.slurm.records import Record, RecordReader, jobs_of, says_memory, write_jobs
@@ -17,7 +17,6 @@ from osa_luigi.batch.slurm.states import Cause
 from osa_luigi.errors import OsaError
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Presence
-from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.standing import made_as
 
 WriteScript = Callable[[m.ArrayState, Path], None]
@@ -49,7 +48,7 @@ class ProductionFiles:
         """Write what the elements are to do; a retry may use more than the first attempt, also by the runner's own limit."""
         folder = self._arrays / array.name
         lines = [
-            (index, position, _grown(self._job(jobs[name]), jobs[name]))
+            (index, position, with_needs_of(self._job(jobs[name]), jobs[name].asked))
             for index, element in array.elements.items()
             for position, name in enumerate(element.jobs)
         ]
@@ -95,25 +94,6 @@ class ProductionFiles:
         if known := self._jobs.get(job.wish.name):
             return known
         return next(todo for _, todo in jobs_of(self._arrays / job.array, job.index) if todo.name == job.wish.name)
-
-
-def _grown(job: Job, state: m.JobState) -> Job:
-    longer = state.asked.time_limit_s / state.wish.asked.time_limit_s
-    more = state.asked.memory_mb / state.wish.asked.memory_mb
-    if longer == more == 1:
-        return job
-    return replace(
-        job,
-        calls=tuple(_with_needs(call, longer, more) for call in job.calls),
-        riders=tuple(_with_needs(call, longer, more) for call in job.riders),
-    )
-
-
-def _with_needs(call: StepCall, longer: float, more: float) -> StepCall:
-    needs = replace(
-        call.needs, time_limit_s=call.needs.time_limit_s * longer, memory_mb=round(call.needs.memory_mb * more)
-    )
-    return replace(call, needs=needs)
 
 
 def _note(array: str, record: Record) -> ex.Note:

@@ -199,6 +199,8 @@ def _failures(failures: Iterable[Failure]) -> list[dict[str, str]]:
 
 def _job_state(content: Mapping[str, Any], phase: Phase, **more: Any) -> JobState:
     wish = {**content["wish"], "asked": Asked(**content["wish"]["asked"])}
+    if configured := wish.get("configured"):  # not in journals of 0.1.0
+        wish["configured"] = Asked(**configured)
     for name in ("after", "riders"):
         wish[name] = tuple(wish[name])
     failures = tuple(Failure(Cause(f["cause"]), f["text"], f["where"]) for f in content["failures"])

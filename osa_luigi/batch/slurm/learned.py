@@ -53,7 +53,7 @@ def read_needs(file: Path) -> list[dict[str, Any]]:
 
 
 def first_ask(needs: Iterable[Mapping[str, Any]], stage: str, configured: Asked) -> Asked:
-    """What a job of a stage asks for at first, where the configuration says `configured`.
+    """What a job of a stage asks for at first, where the configuration says `configured`: with what sufficed in each night.
 
     What was learned under another configuration does not count: a person has answered it since.
     """
@@ -61,14 +61,14 @@ def first_ask(needs: Iterable[Mapping[str, Any]], stage: str, configured: Asked)
     for need in needs:
         if need["stage"] == stage and need["first"] == configured:
             nights.setdefault(need["night"], []).append(need["needed"])
-    if not nights:
-        return configured
-    last = nights[max(nights)]
-    return replace(
-        configured,
-        memory_mb=_sufficient([need.memory_mb for need in last], configured.memory_mb),
-        time_limit_s=_sufficient([need.time_limit_s for need in last], configured.time_limit_s),
-    )
+    asked = configured
+    for night in nights.values():
+        asked = replace(
+            asked,
+            memory_mb=_sufficient([need.memory_mb for need in night], asked.memory_mb),
+            time_limit_s=_sufficient([need.time_limit_s for need in night], asked.time_limit_s),
+        )
+    return asked
 
 
 def _sufficient(needed: list[Number], configured: Number) -> Number:
