@@ -11,6 +11,7 @@
     ├── LedgerError           the ledger's database is away, locked, or of another version; no night is concerned
     └── ExecutorError         the place that runs the jobs is in trouble
         ├── SlurmAway             SLURM gave no usable answer: nothing is known
+        │   └── SlurmAbsent           this machine has not SLURM's commands: waiting does not help
         ├── SlurmRefused          SLURM understood, and said no
         └── NoAccounting          this SLURM keeps no accounting
 
@@ -77,6 +78,10 @@ class ExecutorError(OsaError):
 
 class SlurmAway(ExecutorError):  # noqa: N818
     """SLURM gave no usable answer: a time-out, nobody there, garbage, half an answer. It never means that there is no such job."""
+
+
+class SlurmAbsent(SlurmAway):
+    """This machine has not SLURM's commands, or they may not be run."""
 
 
 class SlurmRefused(ExecutorError):  # noqa: N818

@@ -38,6 +38,8 @@ class Site:
     cluster: Cluster
     settings: dict[str, Any] = field(default_factory=dict)
     """More of ``executor.slurm``."""
+    resources: dict[str, int] = field(default_factory=lambda: dict(LITTLE))
+    """Of each step."""
     engines: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def configure(self, **fake: object) -> None:
@@ -53,7 +55,7 @@ class Site:
             "procedures": ["procedures.yaml"],
             "default_procedure": "fake",
             "executor": {"type": "slurm", "slurm": {"poll_seconds": 0.5, "grace_seconds": 10, **self.settings}},
-            "resources": dict.fromkeys(STEPS, LITTLE),
+            "resources": dict.fromkeys(STEPS, self.resources),
         }
         (self.folder / "site.yaml").write_text(json.dumps(main))
         (self.folder / "procedures.yaml").write_text(json.dumps({"procedures": [procedure]}))
@@ -134,6 +136,10 @@ class Site:
 
     def given_up(self) -> list[dict[str, Any]]:
         return [json.loads(path.read_text()) for path in self.engine.glob("given_up/*.json")]
+
+    def waiting(self) -> str:
+        """The memory that what waits in the queue asks for."""
+        return self.cluster.ask("squeue", "-h", "-t", "PENDING", "-o", "%m")
 
     def live(self) -> list[str]:
         """Elements that the cluster works on, or will."""

@@ -45,6 +45,8 @@ def test_a_night_that_is_killed_fails_and_is_tried_again(site: Site) -> None:
     assert "told to fail" in failed["text"]
     site.why("2004", code=0)
 
+    assert "next: remove the cause, `osa retry Run02003.0001 --date 2024-11-15 " in site.osa("status", code=1)
+
     before = site.submitted()
     assert site.run() == FAILED
     assert site.submitted() == before, "what is given up is remembered"
@@ -87,6 +89,39 @@ def test_what_is_tried_again_beside_a_living_engine_is_finished_by_it(site: Site
     assert engine.poll() is None, "the same process went on with what depends on it"
     assert site.given_up() == []
     assert [name for name, count in Counter(site.submitted()).items() if count > 1] == [mark["wish"]["name"]]
+
+
+def test_a_slurm_that_is_away_when_the_night_is_begun_is_waited_for(site: Site) -> None:
+    site.settings["client_timeout_seconds"] = 2
+    site.configure()
+    site.cluster.stop_slurmctld()
+    try:
+        engine = site.start()
+        log = site.folder / "luigi0.log"
+        eventually(lambda: "SLURM has not answered since" in log.read_text(), PATIENCE_S)
+        assert engine.poll() is None
+    finally:
+        site.cluster.continue_slurmctld()
+    assert engine.wait(PATIENCE_S) == 0, log.read_text()[-2000:]
+
+
+def test_what_is_asked_for_otherwise_takes_the_place_of_what_waits(site: Site) -> None:
+    """The memory was too much for any node; corrected, and the night started again. Of what is cancelled SLURM keeps nothing."""
+    site.cluster.ask("scontrol", "update", "PartitionName=short", "State=DOWN")
+    try:
+        site.configure()
+        engine = site.start()
+        eventually(lambda: site.waiting(), PATIENCE_S)
+        engine.kill()
+        engine.wait()
+        site.resources = {"memory_mb": 200, "time_limit_minutes": 1}
+        site.configure()
+        engine = site.start()
+        eventually(lambda: "200M" in site.waiting(), PATIENCE_S)
+    finally:
+        site.cluster.ask("scontrol", "update", "PartitionName=short", "State=UP")
+    assert engine.wait(PATIENCE_S) == 0, (site.folder / "luigi1.log").read_text()[-2000:]
+    assert not site.given_up()
 
 
 def test_what_is_cancelled_is_given_up_beside_a_living_engine_and_without_one(site: Site) -> None:

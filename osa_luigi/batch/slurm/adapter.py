@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import time
@@ -10,13 +11,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm.answers import Limits
 from osa_luigi.batch.slurm.client import SlurmClient
+from osa_luigi.batch.slurm.engine import Silence
+from osa_luigi.batch.slurm.news import News
 from osa_luigi.batch.slurm.records import SCRIPT
 from osa_luigi.batch.slurm.script import ArrayRequest, options, write_script
 from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.snapshot import SharedSnapshot
 from osa_luigi.config import SlurmExecutor as SlurmSettings
+from osa_luigi.errors import SlurmAbsent, SlurmAway
 from osa_luigi.products.identity import digest
+
+logger = logging.getLogger("luigi-interface")
 
 LOOK_BACK = timedelta(days=14)
 """How far back the accounting is asked for arrays that the queue does not hold any more."""
@@ -42,13 +49,36 @@ def shared_snapshot(client: SlurmClient, settings: SlurmSettings) -> SharedSnaps
 
 
 class SharedCluster:
-    """What all nights of this process share: the client, and with all engines of this user on this host the look at the queue."""
+    """What all nights of this process share: the client, and with all engines of this user on this host the look at the queue.
+
+    Raises
+    ------
+    SlurmAbsent
+        This machine has not SLURM's commands.
+    """
 
     def __init__(self, settings: SlurmSettings) -> None:
         self.settings = settings
         self.client = SlurmClient(settings.client_timeout_seconds)
         self.snapshot = shared_snapshot(self.client, settings)
-        self.max_index = self.client.limits().max_array_size - 1
+        self.max_index = self._limits().max_array_size - 1
+
+    def _limits(self) -> Limits:
+        """Waited for, as every later answer is: that SLURM is away just when a night is begun fails none of its tasks."""
+        news, began = News(self.settings.poll_seconds), time.monotonic()
+        while True:
+            limits, silence = None, None
+            try:
+                limits = self.client.limits()
+            except SlurmAbsent:
+                raise
+            except SlurmAway as error:
+                silence = Silence(began, str(error))
+            if text := news.of(silence, time.monotonic()):
+                logger.warning("%s", text)
+            if limits:
+                return limits
+            time.sleep(self.settings.poll_seconds)
 
 
 class NightCluster:
@@ -59,7 +89,7 @@ class NightCluster:
     arrays
         Folder of the arrays.
     binds
-        Folders that jobs in an image must see.
+        Places that jobs in an image must see.
     """
 
     def __init__(self, shared: SharedCluster, arrays: Path, binds: Sequence[Path] = ()) -> None:

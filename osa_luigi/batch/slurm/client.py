@@ -31,7 +31,7 @@ from osa_luigi.batch.slurm.answers import (
 )
 from osa_luigi.batch.slurm.indices import write_indices
 from osa_luigi.batch.slurm.seen import Sighting
-from osa_luigi.errors import ExecutorError, NoAccounting, SlurmAway, SlurmRefused
+from osa_luigi.errors import ExecutorError, NoAccounting, SlurmAbsent, SlurmAway, SlurmRefused
 
 __all__ = ["Limits", "NoAccounting", "Sighting", "SlurmAway", "SlurmClient", "SlurmRefused"]
 
@@ -67,6 +67,7 @@ _AWAY = (
     "backup controller in standby",
     "controller is in standby",
     "slurm internal error",
+    "i/o error writing script",
     "incompatible versions",
     "munge",
     "configuration source",
@@ -245,6 +246,7 @@ class SlurmClient:
         """
         if indices is not None and not indices:
             return  # without indices scancel would take the whole array
+        # Never with --state, to spare what has just been started: SLURM 22.05 cancels the whole array then.
         answer = self._ask("scancel", str(job) if indices is None else f"{job}_[{write_indices(indices)}]")
         if answer.says(_PERMISSION):
             raise answer.refused(f"to cancel {job}")
@@ -324,7 +326,10 @@ class SlurmClient:
     def _accounting(self, since: datetime, *options: str) -> list[Sighting]:
         layout = ("-X", "-n", "-D", "-p", f"--delimiter={MARK}", "-o", ",".join(ACCOUNT_FIELDS))
         window = ("-S", since.astimezone().strftime("%Y-%m-%dT%H:%M:%S"), "-E", "now")
-        answer = self._ask("sacct", *layout, *window, "-u", self._user, *options)
+        try:
+            answer = self._ask("sacct", *layout, *window, "-u", self._user, *options)
+        except SlurmAbsent as error:
+            raise NoAccounting(str(error)) from error
         if answer.says(("storage is disabled",)):
             raise NoAccounting(
                 "sacct: this SLURM keeps no accounting. What has left its queue is judged by the jobs' own receipts."
@@ -354,9 +359,8 @@ class SlurmClient:
                 start_new_session=True,
             )
         except OSError as error:
-            raise SlurmAway(
-                f"{words[0]} cannot be started ({error}). Is this a machine that submits to SLURM?"
-            ) from error
+            kind = SlurmAbsent if isinstance(error, FileNotFoundError | PermissionError) else SlurmAway
+            raise kind(f"{words[0]} cannot be started ({error}). Is this a machine that submits to SLURM?") from error
         try:
             output, errors = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired as error:

@@ -103,10 +103,13 @@ class Silence:
         When the first question was asked that it did not answer.
     text
         What became of that.
+    who
+        Its accounting may be silent while SLURM answers.
     """
 
     since: float
     text: str
+    who: str = "SLURM"
 
 
 class LeaseLostError(ExecutorError):
@@ -121,21 +124,30 @@ class Engine:
         self.state = State(settings)
         self.told: list[Tell] = []
         self.said: list[str] = []
-        self.silence: Silence | None = None
-        """Since when SLURM does not answer, if it does not."""
-        self._away = False
+        self._away: Silence | None = None
+        self._unaccounted: Silence | None = None
+        self._asked_accounting = False
         self._quiet: State | None = None
         """As the last tick left it, if that brought nothing; until `_due` another brings nothing either."""
         self._due = 0.0
         self._recover()
+
+    @property
+    def silence(self) -> Silence | None:
+        """Since when SLURM, or else its accounting, does not answer, if it does not."""
+        return self._away or self._unaccounted
 
     def want(self, wishes: Iterable[m.Wish]) -> None:
         """Take jobs; those that SLURM has already are adopted."""
         self._hear(ex.Wanted(self._now(), tuple(wishes)))
 
     def submit(self) -> None:
-        """Submit what is ready, and look for what was lost."""
-        self._away = False
+        """Submit what is ready, and look for what was lost; nothing while SLURM is away, as each call might take its whole time-out.
+
+        `look` finds out when it is back.
+        """
+        if self._away:
+            return
         now = self._now()
         if self.state is self._quiet and now < self._due:
             return  # nothing was heard since a tick that brought nothing
@@ -154,7 +166,10 @@ class Engine:
         self._forgive()
         asked_at, queue = self._queue()
         notes = self._world.files.notes(self.state.arrays)
+        self._asked_accounting = False
         self._hear(ex.Polled(self._now(), tuple(notes), asked_at, queue))
+        if queue is not None and not self._asked_accounting:
+            self._unaccounted = None  # there is nothing any more that it need be asked
 
     def is_idle(self) -> bool:
         """Whether nothing is in flight and nothing waits."""
@@ -177,7 +192,7 @@ class Engine:
             self._hear(ex.Forgiven(self._now(), tuple(names)))
 
     def _queue(self) -> tuple[float, Mapping[str, Mapping[int, Sighting]] | None]:
-        if not self.state.arrays:
+        if not self.state.arrays and not self._away:
             return self._now(), None
         began = self._now()
         try:
@@ -185,11 +200,11 @@ class Engine:
         except SlurmAway as error:
             self._silent(began, error)
             return self._now(), None
-        self.silence = None
+        self._away = None
         return answer
 
     def _silent(self, since: float, error: SlurmAway) -> None:
-        self.silence = self.silence or Silence(since, str(error))
+        self._away = self._away or Silence(since, str(error))
 
     def _hear(self, event: Event) -> bool:
         """Decide, and carry out; an answer is decided on before the next command, so that an id is written down at once.
@@ -252,12 +267,13 @@ class Engine:
         except SlurmRefused as error:
             return ex.Refused(self._now(), array, str(error), passes(str(error)))
         except SlurmAway as error:
-            self._away = True  # the others of this turn would each wait for as long
             self._silent(began, error)
             return ex.Unanswered(self._now(), array, str(error))
         return ex.Sent(self._now(), array, job)
 
     def _look_up(self, array: str) -> Event | None:
+        if self._away:
+            return None
         began = self._now()
         try:
             found = self._world.cluster.find(array)
@@ -269,14 +285,16 @@ class Engine:
         return ex.Looked(self._now(), array, tuple(sorted({seen.job for seen in real})))
 
     def _account(self, arrays: Mapping[str, int]) -> Event | None:
-        began = self._now()
+        began, self._asked_accounting = self._now(), True
         try:
-            return ex.Accounted(self._now(), self._world.cluster.accounting(arrays))
+            found = self._world.cluster.accounting(arrays)
         except NoAccounting:
-            return ex.Accounted(self._now(), {})
+            found = {}
         except SlurmAway as error:
-            self._silent(began, error)
+            self._unaccounted = self._unaccounted or Silence(began, str(error), "SLURM's accounting")
             return None
+        self._unaccounted = None
+        return ex.Accounted(self._now(), found)
 
     def _cancel(self, job: int, indices: tuple[int, ...]) -> None:
         try:

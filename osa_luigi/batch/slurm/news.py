@@ -34,13 +34,13 @@ class News:
         """
         before, self._told = self._told, silence
         if silence is None:
-            return f"SLURM answers again, after {_lasting(now - before.since)}." if before else ""
+            return f"{before.who} answers again, after {_lasting(now - before.since)}." if before else ""
         if before == silence and now - self._told_at < AGAIN_S:
             return ""
         self._told_at = now
         since = datetime.now().astimezone() - timedelta(seconds=now - silence.since)
         return (
-            f"SLURM has not answered since {since:%H:%M:%S} ({_lasting(now - silence.since)}): {silence.text} "
+            f"{silence.who} has not answered since {since:%H:%M:%S} ({_lasting(now - silence.since)}): {silence.text} "
             f"What it has goes on; nothing is taken for failed, and nothing is submitted twice. It is asked every {self._poll_s:g} s."
         )
 

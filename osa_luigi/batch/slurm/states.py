@@ -5,6 +5,7 @@ Seen on SLURM 22.05 and in its manuals (squeue, "JOB STATE CODES" and "JOB REASO
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -117,7 +118,7 @@ STUCK: Mapping[str, str] = {
     "JobHeldAdmin": "an administrator of the cluster holds it: ask there",
     "JobHoldMaxRequeue": "requeued too often and held: look at the node, then `scontrol release {id}`",
     UNSTARTED: "its nodes could not start it, again and again, and it is held: look at the node, then `scontrol release {id}`",
-    "DependencyNeverSatisfied": "it waits for a job that failed: `scancel {id}`, the engine submits it again",
+    "DependencyNeverSatisfied": "it waits for a job that failed: `osa cancel` it, see executor.slurm.extra, then `osa retry`",
     "PartitionConfig": "the partition cannot run it as asked: compare executor.slurm and resources with `scontrol show partition`",
     "PartitionDown": "the partition is down: ask the cluster's administrators",
     "PartitionInactive": "the partition is inactive: ask the cluster's administrators",
@@ -170,10 +171,18 @@ def stuck(state: str, reason: str) -> str:
     return next((advice for name, advice in STUCK.items() if reason.strip("()").startswith(name)), "")
 
 
-PASSING = ("maxsubmit", "submit limit", "maximum number of jobs", "jobs limit")
+PASSING = ("maxsubmit", "grpsubmit", "maximum number of jobs", "jobs limit")
 """Words (lower case) of a refusal that passes by itself: so many jobs at a time and no more."""
+
+_LIMIT = re.compile(r"\b(?:qos|assoc)(?:max|min|grp)\w+", re.ASCII)
+"""A limit by its name (lower case)."""
 
 
 def passes(refusal: str) -> bool:
-    """Whether sbatch may say yes to the same thing later."""
-    return any(words in refusal.lower() for words in PASSING)
+    """Whether sbatch may say yes to the same thing later.
+
+    For each limit of an account or a QOS that a job breaks SLURM has the one text, "job submit limit, user's size and/or time limits";
+    most often it names the limit in a line before.
+    """
+    said = refusal.lower()
+    return any(words in said for words in PASSING) or ("submit limit" in said and not _LIMIT.search(said))

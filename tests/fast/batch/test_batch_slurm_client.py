@@ -13,7 +13,7 @@ import pytest
 from slurm_says import print_queue, queue_record
 
 from osa_luigi.batch.slurm.client import Sighting, SlurmAway, SlurmClient, SlurmRefused
-from osa_luigi.errors import ExecutorError
+from osa_luigi.errors import ExecutorError, NoAccounting, SlurmAbsent
 
 SINCE = datetime(2024, 11, 15, tzinfo=UTC)
 QUESTIONS: dict[str, Callable[[SlurmClient], object]] = {
@@ -47,8 +47,9 @@ def commands(tmp_path: Path) -> Commands:
 
 @pytest.mark.parametrize("command", QUESTIONS)
 def test_a_command_that_is_not_there(tmp_path: Path, command: str) -> None:
+    """Waiting does not help; without sacct there is no accounting, as where SLURM keeps none."""
     client = SlurmClient(environment={"PATH": str(tmp_path)})
-    with pytest.raises(SlurmAway, match=f"{command} cannot be started"):
+    with pytest.raises(NoAccounting if command == "sacct" else SlurmAbsent, match=f"{command} cannot be started"):
         QUESTIONS[command](client)
     assert client.calls == {command: 1}
     assert not client.ping()
@@ -124,6 +125,7 @@ AWAY = "Batch job submission failed: {}"
         (AWAY.format("Zero Bytes were transmitted or received"), SlurmAway),
         (AWAY.format("Resource temporarily unavailable"), SlurmAway),
         (AWAY.format("Slurm backup controller in standby mode"), SlurmAway),
+        (AWAY.format("I/O error writing script/environment to file"), SlurmAway),
         (AWAY.format("Protocol authentication error"), SlurmAway),
         (AWAY.format("Invalid account or account/partition combination specified"), SlurmRefused),
         (AWAY.format("Invalid qos specification"), SlurmRefused),

@@ -46,21 +46,34 @@ class Slow:
     def __init__(self) -> None:
         self.now = 0.0
         self.away = True
+        self.hidden = False
+        """Whether its queue does not hold what it has."""
         self.array = ""
+        self.asked: list[str] = []
 
     def submit(self, array: m.ArrayState) -> int:
+        self.asked.append("sbatch")
         self.array = array.name
+        if not self.away:
+            return 7
         self.now += 10.0
         raise SlurmAway("sbatch did not end within 10 s.")
 
     def queue(self) -> tuple[float, Mapping[str, Mapping[int, Sighting]]]:
+        self.asked.append("squeue")
         if self.away:
             self.now += 10.0
             raise SlurmAway("squeue did not end within 10 s.")
-        return self.now, {self.array: {0: seen("PENDING", name=self.array)}}
+        return self.now, {} if self.hidden else self.held()
+
+    def held(self) -> dict[str, dict[int, Sighting]]:
+        return {self.array: {0: seen("PENDING", name=self.array)}}
 
     def find(self, name: str) -> list[Sighting]:
-        return list(self.queue()[1][name].values())
+        return list(self.held()[name].values())
+
+    def accounting(self, arrays: Mapping[str, int]) -> Mapping[str, Mapping[int, Sighting]]:
+        raise SlurmAway("sacct: slurmdbd does not answer.")
 
     def holds(self) -> bool:
         return True
@@ -86,12 +99,13 @@ def test_an_sbatch_that_hangs_is_told_of_with_what_becomes_of_it(no_chance: Disk
 
     turn()
     turn()
+    assert slurm.asked == ["sbatch", "squeue", "squeue"], "while it is away, no more than once a look"
     slurm.away = False
     turn()
     told = [line for line in lines if line]
     assert told[0] == f"Whether SLURM has taken {slurm.array} is not known: it is looked up, and not submitted twice."
     assert "(20 s): sbatch did not end within 10 s." in told[1], "since it was asked"
-    assert told[2:] == [f"{slurm.array} is with SLURM, as 7.", "SLURM answers again, after 40 s."]
+    assert told[2:] == [f"{slurm.array} is with SLURM, as 7.", "SLURM answers again, after 30 s."]
     assert engine.state.jobs[wish(0).name].phase is m.Phase.PLACED
 
 
@@ -112,8 +126,32 @@ def test_where_nothing_is_heard_nothing_is_thought_over_again(no_chance: Disk) -
     assert turns(3) == ["Tick"]
     engine.want([wish(0)])
     assert turns(1) == ["Tick", "Unanswered"]
-    assert turns(3) == ["Tick", "Tick", "Tick"], "the array is looked up until SLURM answers"
-    slurm.away = False
+    assert turns(3) == [], "SLURM is away: the next look says when it is back"
+    slurm.away, slurm.hidden = False, True
+    engine.look()
     assert turns(3) == ["Tick", "Looked", "Tick"], "found; and once more, since that changed something"
     engine.look()
     assert turns(3) == ["Tick"]
+
+
+def test_a_silent_accounting_is_not_told_of_at_each_look(no_chance: Disk) -> None:
+    slurm, news = Slow(), News(30.0)
+    slurm.away = False
+    world = World(slurm, slurm, Journal(no_chance), slurm, lambda: slurm.now)  # type: ignore[arg-type]
+    engine = Engine(SETTINGS, world)
+    engine.want([wish(0)])
+    engine.submit()
+    engine.look()
+    slurm.hidden = True
+    lines = []
+    for _ in range(100):
+        slurm.now += 30
+        engine.submit()
+        engine.look()
+        lines.append(news.of(engine.silence, slurm.now))
+    told = [line for line in lines if line]
+    assert len(told) == 5, "every ten minutes"
+    assert all(line.startswith("SLURM's accounting has not answered since ") for line in told)
+    slurm.hidden = False
+    engine.look()
+    assert news.of(engine.silence, slurm.now).startswith("SLURM's accounting answers again, after 50 min")

@@ -50,6 +50,11 @@ LIVING = [state for state, what in STATES.items() if not what.standing.ended]
 BAD = [state for state, what in STATES.items() if what.standing is Standing.BAD]
 
 
+ANY_LIMIT = (
+    "Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
+)
+
+
 def test_every_documented_state_has_a_meaning() -> None:
     assert set(DOCUMENTED) == STATES.keys()
 
@@ -127,6 +132,10 @@ def test_a_launch_failure_is_told_from_a_kill() -> None:
 
 def test_a_refusal_for_too_many_jobs_passes() -> None:
     assert passes("sbatch: error: QOSMaxSubmitJobPerUserLimit")
+    assert passes(f"sbatch: error: AssocMaxSubmitJobLimit\nsbatch: error: {ANY_LIMIT}")
+    assert passes(f"sbatch: error: {ANY_LIMIT}"), "which one is not said"
+    for limit in ("QOSMaxWallDurationPerJobLimit", "AssocMaxMemPerJob", "QOSGrpMemLimit", "QOSMinCpuNotSatisfied"):
+        assert not passes(f"sbatch: error: {limit}\nsbatch: error: {ANY_LIMIT}")
     assert not passes("sbatch: error: invalid partition specified: shorty")
 
 
