@@ -13,7 +13,6 @@ from osa_luigi.batch.lease import engine
 from osa_luigi.batch.slurm.desk import Desk, Stand, Where
 from osa_luigi.cli import options
 from osa_luigi.tasks.parts import chosen
-from osa_luigi.tasks.session import Session
 from osa_luigi.tasks.why import open_desk, stand_of
 
 every = click.option("--all", "every", is_flag=True, help="All of the night.")
@@ -49,9 +48,8 @@ def cancel(
     Exit codes: 0 they are cancelled, 1 there was nothing to cancel, or the answer was no, 2 wrong usage,
     3 no such unit, SLURM does not answer, or the configuration or the night is wrong.
     """
-    session = options.open_night(config_file, day, production, procedure)
-    desk = open_desk(session)
-    stands = [stand for stand in _stands(session, desk, units, every=every) if stand.where.may_run]
+    desk, known = _asked(config_file, day, production, procedure, units, every=every)
+    stands = [stand for stand in known if stand.where.may_run]
     if stands and not yes and sys.stdin.isatty():
         click.confirm(f"Cancel {len(stands)} jobs: {_names(stands)}?", abort=True, err=True)
     cancelled = desk.cancel(stands, lambda text: click.echo(text, err=True))
@@ -59,7 +57,7 @@ def cancel(
         options.print_json([{"job": stand.job.wish.name, "element": stand.element} for stand in cancelled])
     elif cancelled:
         click.echo("\n".join(f"cancelled SLURM {stand.element} {_name(stand)}" for stand in cancelled))
-        click.echo(f"{_taken_in(session)} `osa retry` lets them be tried again.")
+        click.echo(f"{_taken_in(desk)} `osa retry` lets them be tried again.")
     else:
         click.echo(f"Nothing of this is with SLURM. {desk.trouble}".rstrip())
     if not cancelled:
@@ -94,29 +92,40 @@ def retry(
     Exit codes: 0 there is something to be tried again, 1 nothing was given up, 2 wrong usage,
     3 no such unit, or the configuration or the night is wrong.
     """
-    session = options.open_night(config_file, day, production, procedure)
-    desk = open_desk(session)
-    stands = [stand for stand in _stands(session, desk, units, every=every) if stand.where is Where.GIVEN_UP]
+    desk, known = _asked(config_file, day, production, procedure, units, every=every)
+    stands = [stand for stand in known if stand.where is Where.GIVEN_UP]
     desk.retry(stands)
     if as_json:
         options.print_json([{"job": stand.job.wish.name, "given_up": stand.job.text} for stand in stands])
     elif stands:
         click.echo("\n".join(f"will be tried again: {_name(stand)}" for stand in stands))
-        click.echo(_next(session))
+        click.echo(_next(desk))
     else:
         click.echo("Nothing of this was given up.")
     if not stands:
         raise click.exceptions.Exit(1)
 
 
-def _stands(session: Session, desk: Desk, units: Sequence[str], *, every: bool) -> list[Stand]:
-    """The jobs that are meant; those that the engine knows."""
+def _asked(
+    config_file: Path | None,
+    day: date,
+    production: str,
+    procedure: str | None,
+    units: Sequence[str],
+    *,
+    every: bool,
+) -> tuple[Desk, list[Stand]]:
+    """The production's desk, and of the jobs that are meant those that the engine knows."""
     if every == bool(units):
         raise click.UsageError("Give runs (2003), subruns (2003.1) or night; or --all.")
-    if every:
-        return list(desk.stands.values())
+    if every:  # without a look at the night: the job that is meant may be the one that makes its run summary
+        configuration, made = options.open_production(config_file, day, production, procedure)
+        desk = open_desk(configuration.main, made)
+        return desk, list(desk.stands.values())
+    session = options.open_night(config_file, day, production, procedure)
+    desk = open_desk(session.configuration.main, session.plan.production)
     found = [stand_of(desk, part) for unit in units for part in chosen(session.plan, unit)]
-    return list({stand.job.wish.key: stand for stand in found if stand}.values())
+    return desk, list({stand.job.wish.key: stand for stand in found if stand}.values())
 
 
 def _name(stand: Stand) -> str:
@@ -129,21 +138,21 @@ def _names(stands: Sequence[Stand]) -> str:
     return ", ".join(map(_name, stands[:5])) + more
 
 
-def _is_alive(session: Session) -> bool | None:
-    holder = engine(session.plan.production)
+def _is_alive(desk: Desk) -> bool | None:
+    holder = engine(desk.production)
     return False if holder is None else holder.alive
 
 
-def _taken_in(session: Session) -> str:
-    if _is_alive(session) is False:
+def _taken_in(desk: Desk) -> str:
+    if _is_alive(desk) is False:
         return "No engine works on the night: the next one gives them up."
     return "The engine gives them up at its next look."
 
 
-def _next(session: Session) -> str:
+def _next(desk: Desk) -> str:
     again = "run the night again with luigi"
     return {
         True: f"The engine of the night submits it at its next look; if it ends before, {again}.",
         False: f"No engine works on the night: {again}.",
         None: f"If the engine on the other machine still works, it submits it at its next look; else {again}.",
-    }[_is_alive(session)]
+    }[_is_alive(desk)]

@@ -133,6 +133,8 @@ def _percent(value: float | None) -> str:
 
 
 def _print_failures(seen: Overview) -> None:
+    # What an engine on a cluster has given up it does not try again by itself.
+    retry = {(one.step, one.unit): one.next for one in seen.verdict.missing if one.next.startswith("osa retry")}
     for failure in seen.failures:
         lines = failure.reason.splitlines() or ["no reason was recorded"]
         click.echo(f"\nFAILED {failure.step} {failure.unit} ({_times(failure.tries)}): {lines[0]}")
@@ -140,7 +142,8 @@ def _print_failures(seen: Overview) -> None:
             click.echo(f"  {line}")
         if failure.log:
             click.echo(f"  log:  {failure.log}")
-        click.echo(f"  next: remove the cause, then run the night again, or this step alone: {failure.next}")
+        first = f"`{again}`, " if (again := retry.get((failure.step, failure.unit))) else ""
+        click.echo(f"  next: remove the cause, {first}then run the night again, or this step alone: {failure.next}")
 
 
 def _print_decisions(seen: Overview) -> None:

@@ -16,6 +16,8 @@ from osa_luigi.config.luigi_cfg import named_config
 from osa_luigi.errors import ConfigurationError, NightError
 
 if TYPE_CHECKING:
+    from osa_luigi.config import Configuration
+    from osa_luigi.products.production import Production
     from osa_luigi.tasks.session import Session
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -117,10 +119,27 @@ def open_night(
     from osa_luigi.tasks.opening import open_session
 
     main = the_config(config_file)
+    return open_session(main, day, production, _procedure(main, day, production, procedure), to_write=to_write)
+
+
+def open_production(
+    config_file: Path | None, day: date, production: str, procedure: str | None
+) -> tuple[Configuration, Production]:
+    """Validate, and find the production; the night is not looked at: it may have no run summary yet, or none that can be used."""
+    from osa_luigi.tasks.opening import configure, production_folder
+
+    main = the_config(config_file)
+    chosen = _procedure(main, day, production, procedure)
+    configuration = configure(main, production, chosen, to_write=False)
+    return configuration, production_folder(configuration, day)
+
+
+def _procedure(main: Path, day: date, production: str, procedure: str | None) -> str:
+    """The procedure that was asked for, by its name or by the production id; empty for the default one."""
     chosen = procedure or (procedure_of(main, production) if production else "")
     if production and not chosen:
         _refuse_analysis(main, production, day)
-    return open_session(main, day, production, chosen, to_write=to_write)
+    return chosen
 
 
 def _refuse_analysis(config_file: Path, production_id: str, day: date) -> None:

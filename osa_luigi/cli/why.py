@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from osa_luigi.batch.slurm.desk import Desk
 from osa_luigi.batch.slurm.indices import write_indices
 from osa_luigi.batch.slurm.states import patient
 from osa_luigi.cli import options
-from osa_luigi.tasks.parts import chosen, parts
-from osa_luigi.tasks.session import Session
-from osa_luigi.tasks.why import Asking, Finding, Situation, open_desk
+from osa_luigi.products.production import Production
+from osa_luigi.tasks.parts import Part, chosen, parts
+from osa_luigi.tasks.why import Asking, Finding, Situation, open_desk, run_summary_finding
 
 SHOWN = 5
 """Failures of one part that are shown."""
@@ -41,31 +41,36 @@ def why(unit: str, day: date, production: str, procedure: str | None, config_fil
     \b
     Exit codes: 0 it is done, 1 it is not, 3 no such unit, or the configuration or the night is wrong.
     """
-    session = options.open_night(config_file, day, production, procedure)
-    asked = chosen(session.plan, unit)
-    desk = open_desk(session)
-    found = Asking(session, desk).why(asked)
+    configuration, made = options.open_production(config_file, day, production, procedure)
+    desk = open_desk(configuration.main, made)
+    known: Mapping[str, Part] = {}
+    if summary := run_summary_finding(configuration, day, desk):
+        found = [summary]
+    else:
+        session = options.open_night(config_file, day, production, procedure)
+        known = parts(session.plan)
+        found = Asking(session, desk).why(chosen(session.plan, unit))
     if as_json:
         options.print_json({"trouble": desk.trouble or None, "parts": [finding.as_json() for finding in found]})
     else:
-        for line in told(session, desk, found):
+        for line in told(desk, found, known):
             click.echo(line)
     if any(finding.situation is not Situation.DONE for finding in found):
         raise click.exceptions.Exit(1)
 
 
-def told(session: Session, desk: Desk, found: list[Finding]) -> Iterator[str]:
-    """The findings in words: what is the same of several subruns is said once."""
+def told(desk: Desk, found: list[Finding], known: Mapping[str, Part]) -> Iterator[str]:
+    """The findings in words: what is the same of several subruns is said once; `known` are the parts that may be waited for."""
     if desk.trouble:
         yield f"SLURM does not answer, so what follows is from the night's files alone: {desk.trouble}"
     together: dict[tuple[object, ...], list[Finding]] = {}
     for finding in found:
         together.setdefault(_kind(finding), []).append(finding)
     for findings in together.values():
-        yield f"{_who(findings)}: {_what(session, findings)}"
-        yield from (f"  {line}" for line in _more(session, findings[0]))
+        yield f"{_who(findings)}: {_what(findings, known)}"
+        yield from (f"  {line}" for line in _more(findings[0]))
     if any(finding.situation is not Situation.DONE for finding in found):
-        yield _at_work(session)
+        yield _at_work(desk.production)
 
 
 def _kind(finding: Finding) -> tuple[object, ...]:
@@ -82,12 +87,12 @@ def _who(findings: list[Finding]) -> str:
     return f"{first.unit.partition('.')[0]} {first.what}, {len(findings)} subruns ({numbers})"
 
 
-def _what(session: Session, findings: list[Finding]) -> str:
+def _what(findings: list[Finding], known: Mapping[str, Part]) -> str:
     finding = findings[0]
     elements = _elements(findings) if finding.element else ""
     match finding.situation:
         case Situation.NEEDS:
-            return f"waits for {needed(session, finding.needs)}"
+            return f"waits for {needed(known, finding.needs)}"
         case Situation.QUEUED:
             words = patient(finding.reason) or ("it needs a person" if finding.advice else "SLURM will start it")
             reason = f" ({finding.reason}: {words})" if finding.reason else ""
@@ -111,7 +116,7 @@ def _what(session: Session, findings: list[Finding]) -> str:
             return "done"
 
 
-def _more(session: Session, finding: Finding) -> Iterator[str]:
+def _more(finding: Finding) -> Iterator[str]:
     if finding.chosen and not finding.failures:
         yield f"models: {finding.chosen}"
     if finding.advice:
@@ -126,9 +131,8 @@ def _more(session: Session, finding: Finding) -> Iterator[str]:
         yield "next: remove the cause, then run the night again"
 
 
-def needed(session: Session, names: Iterable[str]) -> str:
+def needed(known: Mapping[str, Part], names: Iterable[str]) -> str:
     """Parts that others wait for, in short: the subruns of a run as numbers."""
-    known = parts(session.plan)
     together: dict[tuple[str, str], list[int]] = {}
     for name in names:
         part = known[name]
@@ -166,8 +170,8 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
-def _at_work(session: Session) -> str:
-    holder = engine(session.plan.production)
+def _at_work(production: Production) -> str:
+    holder = engine(production)
     if holder is None or holder.alive is False:
         return "No engine works on the night: run it (again) with luigi."
     return f"The engine is process {holder.pid} on {holder.host}, since {holder.since}."

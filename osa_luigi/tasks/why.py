@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -17,11 +17,15 @@ from osa_luigi.batch.slurm.client import SlurmClient
 from osa_luigi.batch.slurm.desk import Desk, Stand, Where
 from osa_luigi.batch.slurm.executor import job_key
 from osa_luigi.batch.slurm.states import stuck
+from osa_luigi.config import Configuration, MainConfig
 from osa_luigi.products.attempts import read_records
 from osa_luigi.products.production import Production
+from osa_luigi.steps.plan import Group
+from osa_luigi.steps.run_summary import RunSummary
 from osa_luigi.tasks.live import live_attempts
+from osa_luigi.tasks.opening import night_paths
 from osa_luigi.tasks.outlook import REFUSED, Outlook, outlook
-from osa_luigi.tasks.parts import Part, parts
+from osa_luigi.tasks.parts import NIGHT, Part, parts
 from osa_luigi.tasks.session import Session
 
 
@@ -101,13 +105,58 @@ class Finding:
         return {"unit": self.part.unit, "part": self.part.what, **data}
 
 
-def open_desk(session: Session) -> Desk:
+def open_desk(main: MainConfig, production: Production) -> Desk:
     """The desk of a night's production; with a look at SLURM where the configuration says so."""
-    executor = session.configuration.main.executor
+    executor = main.executor
     if executor.type != "slurm":
-        return Desk(session.plan.production, None, None)
+        return Desk(production, None, None)
     client = SlurmClient(executor.slurm.client_timeout_seconds)
-    return Desk(session.plan.production, client, shared_snapshot(client, executor.slurm))
+    return Desk(production, client, shared_snapshot(client, executor.slurm))
+
+
+def run_summary_finding(configuration: Configuration, day: date, desk: Desk) -> Finding | None:
+    """How the job stands with SLURM that makes the night's run summary; `None` if there is none, or a run summary is there.
+
+    Before that the night cannot be planned, and there are no parts to ask of.
+    """
+    if night_paths(configuration).run_summary_file(day).exists():
+        return None
+    found = [stand for stand in desk.stands.values() if stand.job.wish.stage == RunSummary.name]
+    if not found:
+        return None
+    part = Part(NIGHT, "run summary", Group(Production(configuration.main.site.paths.run_summary), ()))
+    return finding_of(part, found[0], desk, configuration.main)
+
+
+def finding_of(part: Part, stand: Stand, desk: Desk, main: MainConfig, began: datetime | None = None) -> Finding:
+    """What a part waits for whose job the engine has given to SLURM, or up.
+
+    Parameters
+    ----------
+    began
+        When the attempt under way began, if that is known.
+    """
+    job, seen = stand.job, stand.seen
+    state, reason, node = (seen.state, seen.reason, seen.node) if seen else ("", "", "")
+    told = ((str(stand.record.cause), stand.record.text),) if stand.record and stand.record.cause else ()
+    # Of its element: the time of all its jobs, and what the site adds.
+    limit_s = job.asked.time_limit_s * stand.mates + 60 * main.executor.slurm.time_margin_minutes
+    other = desk.other_account(stand.array) if stand.where in (Where.UNSURE, Where.UNSEEN) else ""
+    return Finding(
+        part,
+        SITUATIONS[stand.where],
+        array=stand.array,
+        element=stand.element if stand.array else "",
+        state=state,
+        reason=reason,
+        advice=stuck(state, reason).format(id=stand.element) if stand.where is Where.WAITING else "",
+        node=node,
+        since=began or stand.since,
+        memory_mb=job.asked.memory_mb,
+        time_limit_s=limit_s,
+        failures=tuple((str(failure.cause), failure.text) for failure in job.failures) + told,
+        text=f"its jobs are of the account {other}, and only to that SLURM shows them" if other else job.text,
+    )
 
 
 def stand_of(desk: Desk, part: Part) -> Stand | None:
@@ -148,35 +197,8 @@ class Asking:
         return Finding(part, Situation.FAILED if failures else Situation.READY, failures=failures)
 
     def _with_slurm(self, part: Part, stand: Stand) -> Finding:
-        job, seen = stand.job, stand.seen
-        state, reason, node = (seen.state, seen.reason, seen.node) if seen else ("", "", "")
         began = self._under_way(part) if stand.where is Where.RUNNING else None
-        told = ((str(stand.record.cause), stand.record.text),) if stand.record and stand.record.cause else ()
-        return Finding(
-            part,
-            SITUATIONS[stand.where],
-            array=stand.array,
-            element=stand.element if stand.array else "",
-            state=state,
-            reason=reason,
-            advice=stuck(state, reason).format(id=stand.element) if stand.where is Where.WAITING else "",
-            node=node,
-            since=began or stand.since,
-            memory_mb=job.asked.memory_mb,
-            time_limit_s=self._limit_s(stand),
-            failures=tuple((str(failure.cause), failure.text) for failure in job.failures) + told,
-            text=self._whose(stand) or job.text,
-        )
-
-    def _whose(self, stand: Stand) -> str:
-        """Of jobs that SLURM does not show because they are another account's."""
-        other = self._desk.other_account(stand.array) if stand.where in (Where.UNSURE, Where.UNSEEN) else ""
-        return f"its jobs are of the account {other}, and only to that SLURM shows them" if other else ""
-
-    def _limit_s(self, stand: Stand) -> float:
-        """Of its element: the time of all its jobs, and what the site adds."""
-        margin = self._session.configuration.main.executor.slurm.time_margin_minutes
-        return stand.job.asked.time_limit_s * stand.mates + 60 * margin
+        return finding_of(part, stand, self._desk, self._session.configuration.main, began)
 
     @cached_property
     def _parts(self) -> Mapping[str, Part]:

@@ -96,6 +96,7 @@ class Desk:
     """
 
     def __init__(self, production: Production, client: SlurmClient | None, snapshot: SharedSnapshot | None) -> None:
+        self.production = production
         self._arrays_folder = production.state / "engine" / "arrays"
         self._journal = Journal(FileStore(production.state / "engine"))
         self._client = client

@@ -7,9 +7,12 @@ from pathlib import Path
 
 from cli_nights import DATE, Demo, Site
 
-from osa_luigi.batch.slurm.model import Settings
-from osa_luigi.batch.slurm.policies import Policies
+from osa_luigi.batch.slurm.journal import Journal
+from osa_luigi.batch.slurm.model import JobState, Phase, Settings, Wish
+from osa_luigi.batch.slurm.policies import Asked, Failure, Policies
 from osa_luigi.batch.slurm.recorder import Recorder
+from osa_luigi.batch.slurm.states import Cause
+from osa_luigi.batch.slurm.store import FileStore
 
 
 def test_a_night_that_has_not_begun_says_what_comes_first(site: Site) -> None:
@@ -53,3 +56,19 @@ def test_a_recording_is_shown_and_judged(site: Site, tmp_path: Path) -> None:
     assert site.data("replay", str(file), "--array", "osa.2", code=1)["trace"] == []
     file.write_text("nothing")
     assert "no recording" in site.osa("replay", str(file), code=3).output
+
+
+def test_the_job_that_makes_the_run_summary_is_asked_of_and_tried_again_before_there_is_a_night(site: Site) -> None:
+    [summary] = site.base.rglob("RunSummary_20241115.ecsv")
+    summary.unlink()
+    failure = Failure(Cause.TOOL, "run_summary.night: the disk is full.", "osa.g1.00000_0")
+    wish = Wish("RunSummaryTask_1", "run_summary", "run_summary", Asked(2000, 600.0))
+    job = JobState(wish, Phase.GIVEN_UP, wish.asked, failures=(failure,))
+    Journal(FileStore(site.production().state / "engine")).give_up(job, "given up - the disk is full. `osa retry`")
+
+    said = site.osa("why", *DATE, code=1).stdout
+    assert said.startswith("night run summary: given up: the disk is full. `osa retry`")
+    assert site.data("why", "2003", *DATE, code=1)["parts"][0]["failures"] == [["tool", failure.text]]
+    assert "no run summary yet" in site.osa("retry", "night", *DATE, code=3).stderr
+    assert "will be tried again: RunSummaryTask_1" in site.osa("retry", "--all", *DATE).stdout
+    assert "no run summary yet" in site.osa("why", *DATE, code=3).stderr
