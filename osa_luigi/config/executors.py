@@ -100,7 +100,7 @@ class SlurmExecutor:
     retries
         Cause of a failure → how often a job is tried again.
     give_up_after
-        Equal failures of a step, with no success between, after which it is held.
+        Jobs of a step that are given up for the same, with no success between, after which the rest is not tried.
     """
 
     place: SlurmPlace

@@ -109,7 +109,7 @@ def slurm_section(steps: Iterable[str]) -> Schema:
             "subruns_per_job": _count(1, "Subruns that one element of an array works off, one after the other."),
             "runs_per_job": _count(
                 1,
-                "Runs whose merges (or DL2, checks, plots), ready at the same look, share one allocation, one after the other.",
+                "Runs whose merges (or DL2, checks, plots, own calibrations), ready at the same look, share one allocation.",
             ),
             "poll_seconds": _number(30, "Time between two looks at the queue.", 0.1, "s"),
             "client_timeout_seconds": _number(30, "Time that one of SLURM's commands may take.", 1, "s"),
@@ -127,7 +127,10 @@ def slurm_section(steps: Iterable[str]) -> Schema:
                 {cause: _count(number, f"If {meaning}.", 0) for cause, (number, meaning) in RETRIES.items()},
             ),
             "growth": section("What a job asks for when it is tried again.", _GROWTH),
-            "give_up_after": _count(20, "Equal failures of a step, with no success between, after which it is held."),
+            "give_up_after": _count(
+                20,
+                "Jobs of a step that are given up for the same, with no success between, after which the rest is not tried.",
+            ),
             "environment": section("What a job finds on its node.", _ENVIRONMENT),
         },
     )
