@@ -160,6 +160,12 @@ def _on_forgiven(turn: Turn, event: ex.Forgiven) -> None:
                 del turn.jobs[name]
 
 
+def _on_released(turn: Turn, event: ex.Released) -> None:
+    for index in event.indices:
+        if element := turn.element(event.array, index):
+            turn.put(event.array, index, replace(element, releases=element.releases + 1))
+
+
 def _settle_all(turn: Turn, name: str) -> None:
     array = turn.arrays.get(name)
     if array is None:
@@ -190,4 +196,5 @@ _HANDLERS: Mapping[type[Any], Callable[[Turn, Any], None]] = {
     ex.Accounted: _on_accounted,
     ex.Checked: _on_checked,
     ex.Forgiven: _on_forgiven,
+    ex.Released: _on_released,
 }

@@ -241,8 +241,8 @@ class Engine:
                 return ex.Checked(self._now(), self._world.files.made(known), self._world.files.short_of_memory(known))
             case ex.Cancel(job, indices):
                 self._cancel(job, indices)
-            case ex.Release(job, indices):
-                self._release(job, indices)
+            case ex.Release():
+                return self._release(command)
             case ex.Close(array, failed, why):
                 journal.close(array, failed, why)
             case ex.GiveUp(job, _, text):
@@ -302,8 +302,10 @@ class Engine:
         except (SlurmAway, SlurmRefused) as error:
             self.said.append(f"scancel {job}: {error}")
 
-    def _release(self, job: int, indices: tuple[int, ...]) -> None:
+    def _release(self, asked: ex.Release) -> Event | None:
         try:
-            self._world.cluster.release(job, indices)
+            self._world.cluster.release(asked.job, asked.indices)
         except (SlurmAway, SlurmRefused) as error:
-            self.said.append(f"scontrol release {job}: {error}")
+            self.said.append(f"scontrol release {asked.job}: {error}")
+            return None
+        return ex.Released(self._now(), asked.array, asked.indices)

@@ -133,7 +133,29 @@ class Forgiven:
     jobs: tuple[str, ...]
 
 
-Event = Recovered | Wanted | Tick | Sent | Refused | Unanswered | Looked | Polled | Accounted | Checked | Forgiven
+@dataclass(frozen=True, slots=True)
+class Released:
+    """SLURM has let elements of an array start that it held."""
+
+    at: float
+    array: str
+    indices: tuple[int, ...]
+
+
+Event = (
+    Recovered
+    | Wanted
+    | Tick
+    | Sent
+    | Refused
+    | Unanswered
+    | Looked
+    | Polled
+    | Accounted
+    | Checked
+    | Forgiven
+    | Released
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +211,9 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Let elements of an array start that SLURM holds."""
+    """Let elements of an array start that SLURM holds; answered by Released if it does."""
 
+    array: str
     job: int
     indices: tuple[int, ...]
 

@@ -85,14 +85,14 @@ def _release_unstarted(turn: Turn, array: ArrayState, elements: dict[int, Elemen
     for index, element in elements.items():
         if not _is_unstarted(element):
             if element.held_since is not None:
-                elements[index] = replace(element, held_since=None, releases=element.releases + 1)
+                elements[index] = replace(element, held_since=None)
         elif element.held_since is None:
             elements[index] = replace(element, held_since=turn.at)
         elif _may_be_released(turn, element) and not _is_held_shortly(turn, element):
             elements[index] = replace(element, held_since=turn.at)  # asked again, if this one is lost
             released.append(index)
     if released and array.job is not None:
-        turn.do(ex.Release(array.job, tuple(released)))
+        turn.do(ex.Release(array.name, array.job, tuple(released)))
         turn.do(ex.Say(f"{array.name}: a node could not start {len(released)} elements of it; they are released."))
 
 

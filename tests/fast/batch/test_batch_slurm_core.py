@@ -42,22 +42,32 @@ class TestSubmitting:
         engine.tick()
         assert list(engine.array.elements) == [0, 1, 2]
 
-    def test_what_a_node_could_not_start_is_released_after_a_while_and_not_for_ever(self) -> None:
+    @pytest.mark.parametrize("seen_between", [True, False])
+    def test_what_a_node_could_not_start_is_released_after_a_while_and_not_for_ever(self, seen_between: bool) -> None:
         engine = Driver().running(wish(0))
         held = seen("PENDING", reason=states.UNSTARTED)
         engine.queue(held)
         engine.later(10).queue(held)
         assert not engine.asked_for(ex.Release)
+        release = ex.Release(engine.array.name, 7, (0,))
         for times in (1, 2):
             engine.later(30).queue(held)
-            assert engine.asked_for(ex.Release) == [ex.Release(7, (0,))] * times
-            engine.queue(seen("PENDING", reason="Priority"))
+            assert engine.asked_for(ex.Release) == [release] * times
+            engine.hear(ex.Released(engine.now, engine.array.name, (0,)))
+            if seen_between:
+                engine.queue(seen("PENDING", reason="Priority"))
             engine.queue(held)
         assert not any("scontrol" in said.text for said in engine.asked_for(ex.Say))
         engine.later(30).queue(held)
         engine.later(300).queue(held)
         assert len(engine.asked_for(ex.Release)) == 2
         assert "`scontrol release 7`" in engine.asked_for(ex.Say)[-1].text
+
+    def test_a_release_that_was_lost_counts_for_nothing(self) -> None:
+        engine = Driver().running(wish(0))
+        for _ in range(6):
+            engine.later(30).queue(seen("PENDING", reason=states.UNSTARTED))
+        assert len(engine.asked_for(ex.Release)) == 5
 
     def test_what_started_after_its_release_may_be_released_again(self) -> None:
         engine = Driver().running(wish(0))
