@@ -11,7 +11,8 @@
     ├── LedgerError           the ledger's database is away, locked, or of another version; no night is concerned
     └── ExecutorError         the place that runs the jobs is in trouble
         ├── SlurmAway             SLURM gave no usable answer: nothing is known
-        │   └── SlurmAbsent           this machine has not SLURM's commands: waiting does not help
+        │   ├── SlurmAbsent           this machine has not SLURM's commands: waiting does not help
+        │   └── AccountingAway        SLURM answers, its accounting does not
         ├── SlurmRefused          SLURM understood, and said no
         └── NoAccounting          this SLURM keeps no accounting
 
@@ -82,6 +83,10 @@ class SlurmAway(ExecutorError):  # noqa: N818
 
 class SlurmAbsent(SlurmAway):
     """This machine has not SLURM's commands, or they may not be run."""
+
+
+class AccountingAway(SlurmAway):
+    """SLURM answers, its accounting does not."""
 
 
 class SlurmRefused(ExecutorError):  # noqa: N818

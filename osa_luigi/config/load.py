@@ -229,8 +229,8 @@ def _read_main(path: Path, problems: Problems, check_files: bool, to_write: bool
     config = build_main(checked, site, procedure_files(checked))
     if check_files:
         checks.check_folders(checked, site)
+    if check_files and to_write:  # who only looks may sit in the very image
         slurm_checks.check_environment_files(checked, config.executor.slurm.environment)
-    if check_files and to_write:
         checks.check_writable(checked, site)
     return _Main(checked, config)
 

@@ -43,7 +43,12 @@ class Night:
         wishes = _wishes(random)
         natures = {wish.name: _nature(random) for wish in wishes}
         self._slurm = Slurm(
-            dice, danger, natures, accounts=random.random() < 0.7, memory_of=random.choice([20.0, 300.0])
+            dice,
+            danger,
+            natures,
+            slots=random.choice([1, 2, 6]),
+            accounts=random.random() < 0.7,
+            memory_of=random.choice([20.0, 300.0]),
         )
         self._production = Production(
             self._slurm, Disk(danger), wishes, natures, self._settings, self.events, self._request

@@ -16,7 +16,7 @@ from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.policies import GROWING, RETRIES, Asked, Failure
 from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.states import UNSTARTED, Cause
-from osa_luigi.errors import NoAccounting, SlurmAway, SlurmRefused
+from osa_luigi.errors import AccountingAway, NoAccounting, SlurmAway, SlurmRefused
 from tests.simulation.danger import Danger, Dice
 
 HOLDS = RETRIES[Cause.LAUNCH]
@@ -89,6 +89,7 @@ class Slurm:
     pending_notes: dict[str, list[tuple[int, float, ex.Note]]] = field(default_factory=dict)
     """Of each array: number, when it can be read, and the record."""
     away_until: float = -1.0
+    accounting_away_until: float = -1.0
     next_job: int = 1
     happened: dict[str, set[Cause]] = field(default_factory=dict)
     submitted_twice: list[str] = field(default_factory=list)
@@ -110,6 +111,8 @@ class Slurm:
         self.now += seconds
         if self.dice.happens(0.02):
             self.away_until = self.now + self.dice.random.uniform(1, 120)
+        if self.dice.happens(0.01):
+            self.accounting_away_until = self.now + self.dice.random.uniform(1, 600)
         self._processes_end()
         self._nodes_fail()
         self._hold_some()
@@ -351,12 +354,16 @@ class Slurm:
         batch = self._names.get(name)
         seen_now = batch.elements.items() if batch and batch.visible_at <= self.now else ()
         found = [self._sighting(batch, index, live) for index, live in seen_now if batch and not live.gone]
+        if self.accounts and not found and self.now < self.accounting_away_until:
+            raise AccountingAway("slurmdbd is away.")
         return found + [seen for _, seen in self.history.get(name, {}).values()]
 
     def accounting(self, arrays: Mapping[str, int]) -> Mapping[str, Mapping[int, Sighting]]:
         self._call()
         if not self.accounts:
             raise NoAccounting("accounting storage is disabled")
+        if self.now < self.accounting_away_until:
+            raise AccountingAway("slurmdbd is away.")
         return {name: {i: seen for i, (_, seen) in self.history.get(name, {}).items()} for name in arrays}
 
     def cancel(self, job: int, indices: tuple[int, ...]) -> None:
@@ -364,11 +371,13 @@ class Slurm:
         batch = self.batches.get(job)
         for index, live in batch.elements.items() if batch else ():
             if (not indices or index in indices) and live.state in ("PENDING", "RUNNING"):
+                if live.state == "PENDING" and self.dice.happens(0.2):  # it had just been started
+                    self._run(batch, index, live)
                 live.gone = live.state == "PENDING" and bool(indices)
                 if live.gone:
                     self._note_cause(batch.array.name, index, Cause.VANISHED)
                 live.state, live.since = "CANCELLED", self.now
-                self._note_cause(batch.array.name, index, Cause.CANCELLED)
+                # No cause is noted: only engines cancel here, and what they take back has not failed.
                 self.processes = [p for p in self.processes if (p.array.name, p.index) != (batch.array.name, index)]
 
     def release(self, job: int, indices: tuple[int, ...]) -> None:

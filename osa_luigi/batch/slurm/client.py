@@ -31,7 +31,7 @@ from osa_luigi.batch.slurm.answers import (
 )
 from osa_luigi.batch.slurm.indices import write_indices
 from osa_luigi.batch.slurm.seen import Sighting
-from osa_luigi.errors import ExecutorError, NoAccounting, SlurmAbsent, SlurmAway, SlurmRefused
+from osa_luigi.errors import AccountingAway, ExecutorError, NoAccounting, SlurmAbsent, SlurmAway, SlurmRefused
 
 __all__ = ["Limits", "NoAccounting", "Sighting", "SlurmAway", "SlurmClient", "SlurmRefused"]
 
@@ -330,11 +330,16 @@ class SlurmClient:
             answer = self._ask("sacct", *layout, *window, "-u", self._user, *options)
         except SlurmAbsent as error:
             raise NoAccounting(str(error)) from error
+        except SlurmAway as error:
+            raise AccountingAway(str(error)) from error
         if answer.says(("storage is disabled",)):
             raise NoAccounting(
                 "sacct: this SLURM keeps no accounting. What has left its queue is judged by the jobs' own receipts."
             )
-        return read_accounting(self._checked(answer).output)
+        try:
+            return read_accounting(self._checked(answer).output)
+        except SlurmAway as error:
+            raise AccountingAway(str(error)) from error
 
     def _good(self, *words: str) -> _Answer:
         return self._checked(self._ask(*words))

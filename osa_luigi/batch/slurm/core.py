@@ -36,7 +36,8 @@ def due(state: State, at: float) -> float:
     A tick looks through all jobs and elements, and comes each second.
     """
     looks = (array.look_at for array in state.arrays.values() if array.link is Link.LOST)
-    tries = (job.not_before for job in state.jobs.values() if job.phase is Phase.READY and job.not_before > at)
+    waiting = (job for job in state.jobs.values() if job.phase is Phase.READY and job.wanted)
+    tries = (job.not_before for job in waiting if job.not_before > at)
     return min(chain(looks, tries), default=inf)
 
 

@@ -18,7 +18,7 @@ from osa_luigi.batch.slurm.model import State
 from osa_luigi.batch.slurm.policies import Asked
 from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.states import meaning, passes
-from osa_luigi.errors import ExecutorError, NoAccounting, SlurmAway, SlurmRefused
+from osa_luigi.errors import AccountingAway, ExecutorError, NoAccounting, SlurmAway, SlurmRefused
 
 
 class Cluster(Protocol):
@@ -93,6 +93,9 @@ class World:
     watch: Callable[[Event, tuple[Command, ...]], None] | None = None
 
 
+ACCOUNTING = "SLURM's accounting"
+
+
 @dataclass(frozen=True, slots=True)
 class Silence:
     """SLURM does not answer.
@@ -127,6 +130,8 @@ class Engine:
         self._away: Silence | None = None
         self._unaccounted: Silence | None = None
         self._asked_accounting = False
+        self._in_vain = False
+        """Whether a name was looked up since the last look, and the accounting did not answer: it is asked no more than once a look."""
         self._quiet: State | None = None
         """As the last tick left it, if that brought nothing; until `_due` another brings nothing either."""
         self._due = 0.0
@@ -166,15 +171,16 @@ class Engine:
         self._forgive()
         asked_at, queue = self._queue()
         notes = self._world.files.notes(self.state.arrays)
-        self._asked_accounting = False
+        self._asked_accounting = self._in_vain = False
         self._hear(ex.Polled(self._now(), tuple(notes), asked_at, queue))
-        if queue is not None and not self._asked_accounting:
+        lost = any(array.link is m.Link.LOST for array in self.state.arrays.values())
+        if queue is not None and not lost and not self._asked_accounting:
             self._unaccounted = None  # there is nothing any more that it need be asked
 
     def is_idle(self) -> bool:
         """Whether nothing is in flight and nothing waits."""
         phases = (m.Phase.READY, m.Phase.PLACED)
-        return not self.state.arrays and not any(job.phase in phases for job in self.state.jobs.values())
+        return not self.state.arrays and not any(job.wanted and job.phase in phases for job in self.state.jobs.values())
 
     def _now(self) -> float:
         return self._world.clock()
@@ -241,6 +247,9 @@ class Engine:
                 return ex.Checked(self._now(), self._world.files.made(known), self._world.files.short_of_memory(known))
             case ex.Cancel(job, indices):
                 self._cancel(job, indices)
+            case ex.Recall(array, job, indices):
+                journal.recall(array, indices)
+                self._cancel(job, indices)
             case ex.Release():
                 return self._release(command)
             case ex.Close(array, failed, why):
@@ -272,11 +281,15 @@ class Engine:
         return ex.Sent(self._now(), array, job)
 
     def _look_up(self, array: str) -> Event | None:
-        if self._away:
+        if self._away or self._in_vain:
             return None
         began = self._now()
         try:
             found = self._world.cluster.find(array)
+        except AccountingAway as error:
+            self._in_vain = True
+            self._unaccounted = self._unaccounted or Silence(began, str(error), ACCOUNTING)
+            return None
         except SlurmAway as error:
             self._silent(began, error)
             return None
@@ -291,7 +304,7 @@ class Engine:
         except NoAccounting:
             found = {}
         except SlurmAway as error:
-            self._unaccounted = self._unaccounted or Silence(began, str(error), "SLURM's accounting")
+            self._unaccounted = self._unaccounted or Silence(began, str(error), ACCOUNTING)
             return None
         self._unaccounted = None
         return ex.Accounted(self._now(), found)

@@ -210,6 +210,15 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Recall:
+    """Cancel elements that the engine wants no more; written down before, so that the next engine knows that it was meant."""
+
+    array: str
+    job: int
+    indices: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """Let elements of an array start that SLURM holds; answered by Released if it does."""
 
@@ -268,4 +277,19 @@ class Say:
     text: str
 
 
-Command = Intend | Submit | Remember | Look | Account | Check | Cancel | Release | Close | GiveUp | Learn | Tell | Say
+Command = (
+    Intend
+    | Submit
+    | Remember
+    | Look
+    | Account
+    | Check
+    | Cancel
+    | Recall
+    | Release
+    | Close
+    | GiveUp
+    | Learn
+    | Tell
+    | Say
+)

@@ -4,6 +4,7 @@ One folder for each array, ``.osa/engine/arrays/<name>/``, whose files are each 
 
     intent.json      what the array stands for; durable before sbatch is called
     submitted.json   the id that SLURM gave it
+    recalled.json    the elements of it that the engine cancelled itself; before scancel is called
     closed.json      nothing more is expected of it; what its jobs failed of
     records/, out/   what its elements left (records.py)
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any, Protocol
 
@@ -89,6 +90,16 @@ class Journal:
         """After sbatch: the id."""
         self._store.write(f"arrays/{array}/submitted.json", _text({"job": job}))
 
+    def recall(self, array: str, indices: Iterable[int]) -> None:
+        """Before scancel: elements that the engine itself wants no more."""
+        known = self._recalled(array)
+        if not known.issuperset(indices):
+            self._store.write(f"arrays/{array}/recalled.json", _text({"indices": sorted(known.union(indices))}))
+
+    def _recalled(self, array: str) -> set[int]:
+        content = self._load(f"arrays/{array}/recalled.json")
+        return set(content["indices"]) if content else set()
+
     def close(self, array: str, failed: Mapping[str, tuple[Failure, ...]], why: str) -> None:
         """Nothing more is expected of it."""
         content = {"why": why, "failed": {name: _failures(failures) for name, failures in failed.items()}}
@@ -136,7 +147,8 @@ class Journal:
                 if name in jobs:
                     _leave(arrays, jobs.pop(name))
             submitted = self._load(f"arrays/{intent['name']}/submitted.json")
-            arrays[intent["name"]] = _array(intent, submitted["job"] if submitted else None)
+            recalled = self._recalled(intent["name"])
+            arrays[intent["name"]] = _array(intent, submitted["job"] if submitted else None, recalled)
             jobs |= {job.wish.name: job for job in _jobs(intent)}
             for name in intent["jobs"] if judged else ():
                 folder = judged.get(_file(name))
@@ -215,8 +227,11 @@ def _jobs(intent: Mapping[str, Any]) -> list[JobState]:
     ]
 
 
-def _array(intent: Mapping[str, Any], job: int | None) -> ArrayState:
-    elements = {int(index): Element(tuple(names), tuple(names)) for index, names in intent["elements"].items()}
+def _array(intent: Mapping[str, Any], job: int | None, recalled: Collection[int]) -> ArrayState:
+    elements = {
+        int(index): Element(tuple(names), tuple(names), recalled_at=0.0 if int(index) in recalled else None)
+        for index, names in intent["elements"].items()
+    }
     return ArrayState(
         name=intent["name"],
         group=intent["group"],

@@ -89,6 +89,10 @@ class JobState:
     wanted: bool = True
     text: str = ""
 
+    def is_due(self, at: float) -> bool:
+        """Whether it may be put into an array: luigi wants it (of what an earlier engine had, it need not), and its pause is over."""
+        return self.phase is Phase.READY and self.wanted and self.not_before <= at
+
     @property
     def has_grown(self) -> bool:
         """Whether it asks for more than it was first asked for, since it needed it."""

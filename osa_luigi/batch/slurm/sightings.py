@@ -29,7 +29,7 @@ def see(turn: Turn, name: str, seen: Mapping[int, Sighting], asked_at: float) ->
         if sighting is not None:
             elements[index] = _sighted(turn, array, index, element, sighting)
         elif element.ended_at is None and asked_at > array.sent_at:
-            if element.recalled_at is not None and asked_at > element.recalled_at:
+            if element.recalled_at is not None and asked_at > element.recalled_at and _was_waiting(element):
                 # Of an element that is cancelled while it waits SLURM keeps nothing, nor does its accounting.
                 elements[index] = replace(
                     element, state=CANCELLED, reason="", node="", ended_at=turn.at, missing_since=None
@@ -44,6 +44,10 @@ def see(turn: Turn, name: str, seen: Mapping[int, Sighting], asked_at: float) ->
     calm = all(_is_calm(element, index in seen) for index, element in array.elements.items())
     turn.arrays[name] = replace(array, calm=seen if calm else None)
     return missing
+
+
+def _was_waiting(element: Element) -> bool:
+    return bool(element.state) and not element.node and meaning(element.state).standing is Standing.WAITING
 
 
 def _is_calm(element: Element, is_seen: bool) -> bool:

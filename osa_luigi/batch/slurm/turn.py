@@ -100,13 +100,11 @@ class Turn:
         again = self.settings.policies.next_try(before.asked, job.failures)
         stage, reason = job.wish.stage, self._given_up_stage(job.wish.stage)
         self.jobs[name] = job
-        if reason and (
-            again or failure.cause is Cause.CANCELLED
-        ):  # cancelled by us: it waited when the stage was given up
-            self.give_up(name, reason)
-        elif again is None:
+        if again is None:
             self.give_up(name, last_words(stage, job.failures))
             self._tally(stage, failure)
+        elif reason:
+            self.give_up(name, reason)
         else:
             again = again.at_least(job.wish.asked) if job.has_grown else job.wish.asked
             delay = self.settings.policies.delay_s(failure.cause)
@@ -149,15 +147,16 @@ class Turn:
     def renew(self, array: ArrayState) -> ArrayState:
         """Elements that wait with what the configuration asked for before it was changed: in their place come others.
 
-        They are cancelled until they are gone; only then are their jobs ready again (`settle`). So are those of which nothing is wanted.
+        They are cancelled until they are gone; only then are their jobs ready again (`settle`). So are those of which nothing is wanted,
+        and those of a stage that was given up.
         """
-        old = [index for index, element in array.elements.items() if self._is_in_the_way(element)]
+        old = [index for index, element in array.elements.items() if self._is_in_the_way(element, array.stage)]
         return self._recall(array, old)
 
-    def _is_in_the_way(self, element: Element) -> bool:
+    def _is_in_the_way(self, element: Element, stage: str) -> bool:
         if element.recalled_at is not None and not element.open:
             return element.state != "" and not element.over  # its products are not wanted any more
-        return waits(element) and self._is_outdated(element)
+        return waits(element) and (self._is_outdated(element) or bool(self._given_up_stage(stage)))
 
     def _is_outdated(self, element: Element) -> bool:
         jobs = [self.jobs[name] for name in element.open]
@@ -169,20 +168,21 @@ class Turn:
         if not indices:
             return array
         if array.job is not None:
-            self.do(ex.Cancel(array.job, tuple(indices)))
+            self.do(ex.Recall(array.name, array.job, tuple(indices)))
         marked = {index: array.elements[index] for index in indices}
-        marked = {i: one if one.recalled_at else replace(one, recalled_at=self.at) for i, one in marked.items()}
-        return replace(array, elements={**array.elements, **marked}, calm=None)
+        new = {i: replace(one, recalled_at=self.at) for i, one in marked.items() if one.recalled_at is None}
+        return replace(array, elements={**array.elements, **new}, calm=None)
 
-    def _is_renewed(self, element: Element) -> bool:
-        """Whether the engine cancelled it for being outdated."""
+    def _is_taken_back(self, element: Element) -> bool:
+        """Whether it ended because the engine cancelled it."""
         cancelled = meaning(element.state, element.signal).cause is Cause.CANCELLED
-        ours = element.recalled_at is not None or never_ran(element)
-        return cancelled and ours and not element.failed and self._is_outdated(element)
+        return cancelled and (element.recalled_at is not None or (never_ran(element) and self._is_outdated(element)))
 
     def submit_ready(self) -> None:
         """Put what is ready into arrays."""
-        ready = [job for job in self.jobs.values() if job.phase is Phase.READY and job.not_before <= self.at]
+        ready = [job for job in self.jobs.values() if job.is_due(self.at)]
+        if any(tally.given_up for tally in self.stages.values()):
+            ready = self._without_given_up(ready)
         if not ready:
             return
         riding = self._riding()
@@ -198,6 +198,13 @@ class Turn:
                     self.jobs[name] = placed
             self.do(ex.Intend(array))
             self.do(ex.Submit(array.name))
+
+    def _without_given_up(self, ready: list[JobState]) -> list[JobState]:
+        """Jobs that became ready after their stage was given up: taken back, or never with SLURM."""
+        for job in ready:
+            if reason := self._given_up_stage(job.wish.stage):
+                self.give_up(job.wish.name, reason)
+        return [job for job in ready if self.jobs[job.wish.name].phase is Phase.READY]
 
     def _riding(self) -> set[str]:
         """Riders that may still run: of elements that are not over."""
@@ -275,15 +282,15 @@ class Turn:
             self.put(note.array, note.index, replace(element, failed=failed))
 
     def _hear_late(self, note: ex.Note) -> None:
-        """A copy that SLURM had lost ran on to its end all the same: what it made need not be made again."""
+        """A copy that SLURM had lost ran on to its end all the same: what it made need not be made again, if it is what is wanted now."""
         job = self.jobs.get(note.job)
         if note.failure is None and job is not None and job.phase is Phase.READY:
-            self.done(note.job)
+            self.to_check.append(note.job)
 
     def settle(self, array: ArrayState, index: int) -> None:
         """Decide on the jobs of an element that is over, as far as that can be known."""
         element = self.arrays[array.name].elements[index]
-        if self._is_renewed(element) and never_ran(element):
+        if self._is_taken_back(element) and never_ran(element) and not element.failed:
             for name in element.open:
                 self._again(name)
             self.put(array.name, index, replace(element, open=()))
@@ -295,7 +302,7 @@ class Turn:
                 if name in element.failed:
                     element = without(element, name)
                     self.put(array.name, index, element)
-                    self.fail(name, explained(element.failed[name], element))
+                    self._failed(name, element)
         unknown = tuple(name for name in element.open if name not in element.failed)
         waited = element.over_at is not None and self.at - element.over_at >= self.settings.grace_s
         if unknown and not element.checking and (waited or never_ran(element)):
@@ -310,30 +317,41 @@ class Turn:
         if job.phase is Phase.DONE:
             self._checked_again(job, made)
             return
+        if job.phase is Phase.READY and made:
+            self.done(name)
         element = self.element(job.array, job.index)
         if element is None or name not in element.open:
             return
-        array, renewed = self.arrays[job.array], self._is_renewed(element)
+        array = self.arrays[job.array]
         checking = element.checking and len(element.open) > 1
         self.put(job.array, job.index, replace(without(element, name), checking=checking))
         if made:
             self.done(name)
-        elif failure := element.failed.get(name):
-            self.fail(name, explained(failure, element))
-        elif renewed:
+        elif name in element.failed:
+            self._failed(name, element)
+        elif self._is_taken_back(element):
             self._again(name)
         else:
             end = end_of(array, job.index, element)
             self.fail(name, killed_for_memory(end) if short_of_memory else end)
 
+    def _failed(self, name: str, element: Element) -> None:
+        """By its own word; what was started just before the engine took it back may come to say that it was killed."""
+        failure = explained(element.failed[name], element)
+        if failure.cause is Cause.CANCELLED and self._is_taken_back(element):
+            self._again(name)
+        else:
+            self.fail(name, failure)
+
     def _again(self, name: str) -> None:
-        """A job whose element was cancelled because it asked for what is not asked for any more: that was no attempt."""
+        """A job whose element the engine took back: that was no attempt."""
         job = self.jobs[name]
-        self.jobs[name] = replace(job, phase=Phase.READY, array="", asked=job.wish.asked)
+        asked = job.asked.at_least(job.wish.asked) if job.has_grown else job.wish.asked
+        self.jobs[name] = replace(job, phase=Phase.READY, array="", asked=asked)
 
     def _checked_again(self, job: JobState, made: bool) -> None:
         if made:
             self.jobs[job.wish.name] = replace(job, wanted=False)
             self.do(ex.Tell(job.wish.name, "done"))
         else:
-            self.jobs[job.wish.name] = JobState(job.wish, Phase.READY, job.asked)
+            self.jobs[job.wish.name] = JobState(job.wish, Phase.READY, job.asked, failures=job.failures)

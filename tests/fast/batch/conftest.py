@@ -1,9 +1,10 @@
-"""Running a task under the worker."""
+"""Running a task under the worker; a disk that is well."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import luigi
@@ -13,6 +14,7 @@ from luigi.task_register import Register
 from worker_work import Hands, Losing, Part
 
 from osa_luigi.batch.worker import OsaWorker
+from tests.simulation.danger import Danger, Dice, Disk
 
 
 @pytest.fixture
@@ -33,3 +35,9 @@ def run(caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
 
     yield run
     Part.hands = None
+
+
+@pytest.fixture
+def no_chance() -> Disk:
+    """A disk on which nothing goes wrong."""
+    return Disk(Danger(Dice(Random(1)), 0.0))

@@ -91,3 +91,8 @@ class Driver:
 
     def asked_for(self, kind: type[Kind]) -> list[Kind]:
         return [command for command in self.commands if isinstance(command, kind)]
+
+
+def recall(*indices: int, job: int = 7) -> ex.Recall:
+    """Of elements of the first array that an engine makes."""
+    return ex.Recall("osa.g1.00000.Run2001.dl1", job, indices)

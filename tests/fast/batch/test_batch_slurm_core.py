@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from slurm_work import ASKED, SETTINGS, Driver, seen, wish
+from slurm_work import ASKED, SETTINGS, Driver, recall, seen, wish
 
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
@@ -264,7 +264,7 @@ class TestAfterAFailure:
 
     def test_a_running_job_whose_settings_changed_is_cancelled(self) -> None:
         engine = Driver().running(wish(0))
-        assert ex.Cancel(7, (0,)) in engine.want(wish(0, key="other"))
+        assert recall(0) in engine.want(wish(0, key="other"))
         assert not engine.tick(), "the old one may be about to commit"
         assert engine.later(SETTINGS.grace_s).tick()
 
@@ -330,7 +330,8 @@ class TestAfterAFailure:
             engine.later(pause).queue(seen("NODE_FAIL"), seen("RUNNING", 1))
         engine.hear(ex.Checked(engine.now, {"dl1.2001.0": False}))
         assert engine.job().phase is m.Phase.READY
-        engine.silence(note)
+        assert engine.silence(note) == [ex.Check(("dl1.2001.0",))]
+        engine.hear(ex.Checked(engine.now, {"dl1.2001.0": True}))
         assert engine.told("done") == ["dl1.2001.0"]
         assert not engine.later(60).tick()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from slurm_work import SETTINGS, Driver, seen, wish
+from slurm_work import SETTINGS, Driver, recall, seen, wish
 
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import sightings
@@ -80,7 +80,7 @@ def test_what_waits_with_an_old_request_is_replaced_by_what_the_configuration_sa
     less = Asked(1000, 300.0)
     engine.want(wish(0, asked=less), wish(1, asked=less))
     for _ in range(2):  # until SLURM says that it is cancelled: the first call may have been lost
-        assert ex.Cancel(7, (0,)) in engine.later(30).queue(WAITING, seen("RUNNING", 1))
+        assert recall(0) in engine.later(30).queue(WAITING, seen("RUNNING", 1))
         assert not engine.tick()
     engine.later(30).queue(seen("CANCELLED", node=""), seen("RUNNING", 1))
     engine.later(90).queue(seen("CANCELLED", node=""), seen("RUNNING", 1))

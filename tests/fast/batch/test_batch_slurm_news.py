@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from random import Random
 
-import pytest
 from slurm_work import SETTINGS, seen, wish
 
 from osa_luigi.batch.slurm import exchange as ex
@@ -15,14 +13,8 @@ from osa_luigi.batch.slurm.engine import Engine, Silence, World
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.news import AGAIN_S, News
 from osa_luigi.batch.slurm.seen import Sighting
-from osa_luigi.errors import SlurmAway
-from tests.simulation.danger import Danger, Dice, Disk
-
-
-@pytest.fixture
-def no_chance() -> Disk:
-    """A disk on which nothing goes wrong."""
-    return Disk(Danger(Dice(Random(1)), 0.0))
+from osa_luigi.errors import AccountingAway, SlurmAway
+from tests.simulation.danger import Disk
 
 
 def test_a_silence_is_told_of_once_now_and_then_and_at_its_end() -> None:
@@ -50,6 +42,7 @@ class Slow:
         """Whether its queue does not hold what it has."""
         self.array = ""
         self.asked: list[str] = []
+        self.taken: list[str] = []
 
     def submit(self, array: m.ArrayState) -> int:
         self.asked.append("sbatch")
@@ -155,3 +148,43 @@ def test_a_silent_accounting_is_not_told_of_at_each_look(no_chance: Disk) -> Non
     slurm.hidden = False
     engine.look()
     assert news.of(engine.silence, slurm.now).startswith("SLURM's accounting answers again, after 50 min")
+
+
+def test_a_silent_accounting_holds_up_nothing_but_what_is_looked_up_there(no_chance: Disk) -> None:
+    """An array of which nobody knows whether SLURM has it, with slurmdbd away: the others go on."""
+
+    class Half(Slow):
+        lookups = 0
+
+        def find(self, name: str) -> list[Sighting]:
+            self.lookups += 1
+            raise AccountingAway("sacct did not end within 10 s.")
+
+        def held(self) -> dict[str, dict[int, Sighting]]:
+            return {name: {0: seen("RUNNING", name=name, job=8)} for name in self.taken}
+
+        def submit(self, array: m.ArrayState) -> int:
+            if self.away:
+                return super().submit(array)
+            self.taken.append(array.name)
+            return 8
+
+    slurm, news = Half(), News(30.0)
+    engine = Engine(SETTINGS, World(slurm, slurm, Journal(no_chance), slurm, lambda: slurm.now))  # type: ignore[arg-type]
+    engine.want([wish(0)])
+    engine.submit()
+    slurm.away = False
+    engine.look()
+    engine.want([wish(1)])
+    told = []
+    for _ in range(60):
+        slurm.now += 30
+        for _ in range(3):
+            engine.submit()
+        engine.look()
+        told.append(news.of(engine.silence, slurm.now))
+    assert engine.state.jobs[wish(1).name].phase is m.Phase.PLACED
+    assert len(slurm.taken) == 1
+    assert slurm.lookups <= 61, "once a look"
+    assert len([line for line in told if line]) <= 4
+    assert all("SLURM's accounting has not answered" in line for line in told if line)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from slurm_work import ASKED, SETTINGS, Driver, seen, wish
+from slurm_work import ASKED, SETTINGS, Driver, recall, seen, wish
 
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
+from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.policies import Asked
 from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.states import Cause
+from tests.simulation.danger import Disk
 
 LESS = Asked(1000, 300.0)
 
@@ -24,7 +26,7 @@ def recalling() -> Driver:
     engine.hear(ex.Sent(engine.now, engine.array.name, 7))
     engine.later(30).queue(seen("PENDING"), seen("RUNNING", 1))
     engine.want(wish(0, asked=LESS), wish(1, asked=LESS))
-    assert ex.Cancel(7, (0,)) in engine.later(30).queue(seen("PENDING"), seen("RUNNING", 1))
+    assert recall(0) in engine.later(30).queue(seen("PENDING"), seen("RUNNING", 1))
     return engine
 
 
@@ -101,14 +103,14 @@ def shared(*states: Sighting) -> Driver:
 def test_an_element_ends_with_the_last_of_its_jobs_that_is_wanted() -> None:
     engine = shared(seen("RUNNING"))
     assert not engine.want(wish(0, key="other"))
-    assert ex.Cancel(7, (0,)) in engine.want(wish(1, key="other"))
+    assert recall(0) in engine.want(wish(1, key="other"))
 
 
 def test_it_is_cancelled_until_it_is_gone() -> None:
     engine = shared(seen("RUNNING"))
     engine.want(wish(0, key="other"), wish(1, key="other"))
     for _ in range(2):
-        assert ex.Cancel(7, (0,)) in engine.later(20).queue(seen("RUNNING"))
+        assert recall(0) in engine.later(20).queue(seen("RUNNING"))
         assert not engine.tick(), "what it makes must not be committed after what is wanted now was begun"
     engine.later(SETTINGS.grace_s).queue(seen("CANCELLED", node="node1"))
     assert ex.Close in map(type, engine.commands)
@@ -122,6 +124,82 @@ def test_so_is_one_of_which_nobody_knew_whether_slurm_has_it() -> None:
     engine.tick()
     name = engine.array.name
     engine.hear(ex.Unanswered(engine.now, name, "sbatch timed out."))
-    assert not [command for command in engine.want(wish(0, key="other")) if isinstance(command, ex.Cancel)]
+    assert not [command for command in engine.want(wish(0, key="other")) if isinstance(command, ex.Recall)]
     engine.hear(ex.Looked(engine.now, name, (9,)))
-    assert ex.Cancel(9, (0,)) in engine.later(20).queue(seen("RUNNING", job=9))
+    assert recall(0, job=9) in engine.later(20).queue(seen("RUNNING", job=9))
+
+
+def test_the_record_of_what_is_not_wanted_any_more_makes_nothing_done() -> None:
+    """It ended just before it was cancelled: its products are those of the old key, which only a look at the receipts tells."""
+    engine = Driver().running(wish(0))
+    old = engine.note()
+    engine.want(wish(0, key="other"))
+    engine.later(20).queue(seen("COMPLETED"), notes=(old,))
+    assert engine.asked_for(ex.Check) == [ex.Check((wish(0).name,))]
+    engine.hear(ex.Checked(engine.now, {wish(0).name: False}))
+    assert not engine.told("done")
+    assert engine.later(SETTINGS.grace_s).tick()
+
+
+def test_all_jobs_of_an_element_that_was_taken_back_are_tried_again() -> None:
+    engine = shared(seen("PENDING"))
+    engine.want(wish(0, asked=LESS), wish(1, asked=LESS))
+    assert recall(0) in engine.later(30).queue(seen("PENDING"))
+    for _ in range(2):
+        engine.later(70).queue(seen("CANCELLED", node="node1"))
+    engine.hear(ex.Checked(engine.now, {wish(0).name: False, wish(1).name: False}))
+    assert not engine.asked_for(ex.GiveUp)
+    assert again(engine).elements[0].jobs == (wish(0).name, wish(1).name)
+
+
+def test_an_element_that_says_that_it_was_killed_was_taken_back() -> None:
+    engine = recalling()
+    ended = (seen("CANCELLED", node="node1"), seen("RUNNING", 1))
+    engine.later(30).queue(*ended, notes=(engine.note(cause=Cause.KILLED),))
+    assert not engine.asked_for(ex.GiveUp)
+    assert again(engine).asked == LESS
+
+
+def test_the_next_engine_knows_what_was_taken_back(no_chance: Disk) -> None:
+    """It is written down before scancel: SLURM says only that it was cancelled."""
+    engine = Driver()
+    engine.want(wish(0), wish(1))
+    [intend, _] = engine.tick()
+    assert isinstance(intend, ex.Intend)
+    journal = Journal(no_chance)
+    journal.intend(intend.array, 1, engine.state.jobs)
+    journal.remember(intend.array.name, 7)
+    journal.recall(intend.array.name, (0,))
+    journal.recall(intend.array.name, (0,))
+    arrays, jobs = journal.open_arrays()
+    after = Driver(replace(SETTINGS, generation=2))
+    after.hear(ex.Recovered(after.now, tuple(arrays), tuple(jobs)))
+    after.want(wish(0, asked=LESS), wish(1))
+    for _ in range(2):
+        after.later(70).queue(seen("CANCELLED", node="node1"), seen("CANCELLED", 1, node="node1"))
+    after.hear(ex.Checked(after.now, {wish(0).name: False, wish(1).name: False}))
+    assert after.told("given up") == [wish(1).name], "a person did that"
+    assert again(after).asked == LESS
+
+
+def test_what_ran_all_the_same_and_is_gone_is_looked_for() -> None:
+    """The call was lost, and SLURM did not answer for longer than it remembers."""
+    engine = recalling()
+    engine.later(30).queue(seen("RUNNING"), seen("RUNNING", 1))
+    name = engine.array.name
+    assert ex.Account({name: 7}) in engine.later(3600).queue(seen("RUNNING", 1))
+    assert not engine.later(1).tick()
+
+
+def test_a_grown_job_whose_product_was_lost_asks_for_as_much_again() -> None:
+    engine = Driver().running(wish(0))
+    engine.later(10).queue(seen("FAILED"), notes=(engine.note(cause=Cause.MEMORY),))
+    engine.tick()
+    engine.hear(ex.Sent(engine.now, engine.array.name, 8))
+    engine.later(30).queue(seen("COMPLETED", job=8), notes=(engine.note(),))
+    engine.want(wish(0))
+    engine.hear(ex.Checked(engine.now, {wish(0).name: False}))
+    array = again(engine)
+    assert array.asked.memory_mb == 3000
+    engine.hear(ex.Sent(engine.now, array.name, 9))
+    assert not engine.later(30).queue(seen("PENDING", job=9))[1:], "and is not taken back for that"

@@ -80,3 +80,16 @@ def test_a_failure_of_an_adopted_array_is_one_where_nothing_was_made() -> None:
     after.hear(ex.Checked(after.now, {wish(0).name: False}))
     assert after.told("given up") == [wish(0).name]
     assert after.job().failures == (failed.failure,)
+
+
+def test_what_luigi_does_not_want_any_more_is_not_tried_again() -> None:
+    """The subrun was left out since: how it would be made nobody has said."""
+    after = adopted(Driver().running(wish(0), wish(1)))
+    after.want(wish(1))
+    after.later(30).queue(seen("FAILED"), seen("RUNNING", 1), notes=(after.note(cause=Cause.MEMORY),))
+    after.hear(ex.Checked(after.now, {wish(0).name: False}))
+    assert not after.later(60).tick()
+    assert after.want(wish(0)) == []
+    [intend, _] = after.tick()
+    assert isinstance(intend, ex.Intend)
+    assert intend.array.asked.memory_mb == 3000
