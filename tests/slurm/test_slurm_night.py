@@ -128,6 +128,7 @@ def test_what_is_cancelled_is_given_up_beside_a_living_engine_and_without_one(si
     site.configure(hang=["r0_to_dl1:Run02003*", "r0_to_dl1:Run02004.0001"])
     engine = site.start()
     eventually(lambda: site.is_running("Run02003.0000", "Run02003.0001", "Run02004.0001"), PATIENCE_S)
+    eventually(lambda: len(site.live()) == 3, PATIENCE_S)  # the fourth has ended
     assert site.why("2003.1")["Run02003.0001 dl1"]["node"].startswith("node")
 
     said, code = site.osa_at_a_terminal("cancel", "2003.1", answer="n")
