@@ -120,6 +120,8 @@ def _asked(
         raise click.UsageError("Give runs (2003), subruns (2003.1) or night; or --all.")
     if every:  # without a look at the night: the job that is meant may be the one that makes its run summary
         configuration, made = options.open_production(config_file, day, production, procedure)
+        if not made.root.is_dir():
+            options.open_night(config_file, day, production, procedure)  # says it if there is no such night
         desk = open_desk(configuration.main, made)
         return desk, list(desk.stands.values())
     session = options.open_night(config_file, day, production, procedure)

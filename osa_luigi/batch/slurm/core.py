@@ -130,7 +130,8 @@ def _on_polled(turn: Turn, event: ex.Polled) -> None:
 
 
 def _on_accounted(turn: Turn, event: ex.Accounted) -> None:
-    for name, array in list(turn.arrays.items()):
+    for name in list(turn.arrays):
+        array = turn.arrays[name]  # as those before it have left it
         if array.link is not Link.QUEUED:
             continue
         elements = dict(array.elements)

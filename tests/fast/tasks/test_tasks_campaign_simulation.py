@@ -36,7 +36,7 @@ def test_a_campaign_that_forgets_what_is_closed_is_found_out(tmp_path: Path, mon
         return Night(day, "fake", State.TO_DO)
 
     monkeypatch.setattr(Process, "_night", to_do)
-    monkeypatch.setattr("tests.simulation.campaign.TURNS_PER_NIGHT", 8)
+    monkeypatch.setattr("tests.simulation.campaign.TURNS_PER_NIGHT", 16)
     assert any("closed already, and started again" in said for said in played(tmp_path / "a", 1).trouble)
 
 
