@@ -38,9 +38,7 @@ def look_folder() -> Path:
     Taken for the queue of another cluster, a queue without an engine's arrays would say that SLURM has lost them all.
     """
     cluster = digest([os.environ.get(name, "") for name in CHOOSING])[:8]
-    folder = Path(tempfile.gettempdir()) / f"osa-slurm-{os.getuid()}-{cluster}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
+    return Path(tempfile.gettempdir()) / f"osa-slurm-{os.getuid()}-{cluster}"
 
 
 def shared_snapshot(client: SlurmClient, settings: SlurmSettings) -> SharedSnapshot:

@@ -113,6 +113,7 @@ class SharedSnapshot:
         ExecutorError
             The folder is another user's.
         """
+        _own(self._lock.parent)
         if look := self._fresh(now):
             return look.snapshot()
         with self._locked() as waited_s:
@@ -139,8 +140,11 @@ class SharedSnapshot:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[float]:
-        _own(self._lock.parent)
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:  # of a full disk: each engine asks for itself
+            yield 0.0
+            return
         try:
             yield _wait_for(descriptor)
         finally:
@@ -162,9 +166,12 @@ def _wait_for(lock: int) -> float:
 
 
 def _own(folder: Path) -> None:
-    """Make the folder; what others could write there would be believed."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    state = folder.stat()
+    """Make the folder, if that can be done; what others could write there would be believed."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state = folder.stat()
+    except OSError:
+        return
     if state.st_uid != os.getuid() or state.st_mode & 0o022:
         raise ExecutorError(
             f"{folder}: other users can write there, and it is to hold what SLURM says. Remove it, or give another folder."

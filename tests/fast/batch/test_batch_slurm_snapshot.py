@@ -195,6 +195,25 @@ def test_a_folder_that_others_can_write_to_is_refused(engine: Callable[[], Share
         engine().get(NOON)
 
 
+def test_what_others_could_have_written_is_not_believed_however_fresh_it_is(
+    engine: Callable[[], SharedSnapshot], slurm: Slurm, tmp_path: Path
+) -> None:
+    engine().get(NOON)
+    (tmp_path / "shared").chmod(0o777)
+    with pytest.raises(ExecutorError, match="other users can write there"):
+        engine().get(NOON + 1)
+    assert slurm.asked == 1
+
+
+def test_without_a_folder_to_share_each_engine_asks_for_itself(
+    engine: Callable[[], SharedSnapshot], slurm: Slurm, tmp_path: Path
+) -> None:
+    (tmp_path / "shared").touch()  # as on a full disk: no folder, no lock, no file
+    assert engine().get(NOON).sightings == (SEEN, WAITING)
+    assert engine().get(NOON + 1).sightings == (SEEN, WAITING)
+    assert slurm.asked == 2
+
+
 READER = """
 import sys, time
 from pathlib import Path
