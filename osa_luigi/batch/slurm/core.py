@@ -145,7 +145,8 @@ def _on_accounted(turn: Turn, event: ex.Accounted) -> None:
 
 def _on_checked(turn: Turn, event: ex.Checked) -> None:
     arrays = {turn.jobs[name].array for name in event.made if name in turn.jobs}
-    for name, made in event.made.items():
+    # What is made goes first: of what one look brings a success counts as the last.
+    for name, made in sorted(event.made.items(), key=lambda one: not one[1]):
         turn.checked(name, made, short_of_memory=name in event.short_of_memory)
     turn.close_settled(sorted(arrays))
 

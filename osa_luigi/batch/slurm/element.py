@@ -145,6 +145,7 @@ class Element:
         self._told: set[int] = set()
         self._good: list[Job] = []
         self._riders: dict[str, str] = {}
+        self._has_said_over = False
 
     def run(self) -> int:
         """Work all off; the exit code."""
@@ -158,7 +159,7 @@ class Element:
             for job in self._good:
                 self._riders |= archive_after(job) | afterwards(job)
         except _Over:
-            self._give_up()
+            self._say_over()
         self._tell(Record(self._place.index, -1, self._place.restart, "ended", riders=self._riders))
         return 0 if len(self._good) == len(self._jobs) else EXIT_FAILED
 
@@ -174,6 +175,7 @@ class Element:
             good = self._calls(job, job.calls, story)
         except _Over:
             self._fail(position, job, story, Cause.TIME, f"{job.name}: the element's time was over. {MORE_TIME}")
+            self._has_said_over = True
             raise
         except ExecutorError as error:
             self._fail(position, job, story, Cause.LAUNCH, str(error))
@@ -240,12 +242,13 @@ class Element:
             return f"failed: {type(error).__name__}: {error}"
         return f"failed: {story.failed.reason if story.failed else 'nobody knows why'}"[:TEXT_LIMIT]
 
-    def _give_up(self) -> None:
-        """The time is over: jobs that have not begun say so."""
-        for position, job in self._jobs:
-            if position not in self._told:
-                text = f"{job.name}: the element's time was over before it began. {MORE_TIME}"
-                self._fail(position, job, _Story(), Cause.TIME, text)
+    def _say_over(self) -> None:
+        """The time was over between two jobs: the next one says so. Those behind it never began, and are tried again as they were."""
+        waiting = [(position, job) for position, job in self._jobs if position not in self._told]
+        if waiting and not self._has_said_over:
+            position, job = waiting[0]
+            text = f"{job.name}: the element's time was over before it began. {MORE_TIME}"
+            self._fail(position, job, _Story(), Cause.TIME, text)
 
     def _fail(self, position: int, job: Job, story: _Story, cause: Cause, text: str) -> None:
         log = str(story.failed.log or "") if story.failed else ""

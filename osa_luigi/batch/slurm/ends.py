@@ -23,6 +23,11 @@ def never_ran(element: Element) -> bool:
     return element.ended_at is not None and not element.node and meaning(element.state).standing is Standing.BAD
 
 
+def never_began(element: Element) -> bool:
+    """Whether the jobs of an element of which there is no record were still to come when it ended: they are worked off one by one."""
+    return element.charged or any(failure.cause is Cause.TIME for failure in element.failed.values())
+
+
 def without(element: Element, name: str) -> Element:
     return replace(element, open=tuple(job for job in element.open if job != name))
 

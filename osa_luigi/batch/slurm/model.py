@@ -126,6 +126,8 @@ class Element:
         Those of them whose outcome is not known yet.
     failed
         What its own records say of jobs that failed: acted upon once the element has ended.
+    failed_at
+        When the first of those records was read.
     state, reason, node
         As SLURM last said.
     ended_at
@@ -140,6 +142,8 @@ class Element:
         When its own record was read that says that it has ended, riders included.
     checking
         Whether its products are being looked at.
+    charged
+        Whether its bad end was put down to the job that it was at: those behind that never began.
     held_since, releases
         Since when SLURM holds it because a node could not start it, and how often we released it.
     recalled_at
@@ -149,6 +153,7 @@ class Element:
     jobs: tuple[str, ...]
     open: tuple[str, ...]
     failed: Mapping[str, Failure] = field(default_factory=lambda: NO_FAILURES)
+    failed_at: float | None = None
     state: str = ""
     reason: str = ""
     node: str = ""
@@ -160,6 +165,7 @@ class Element:
     missed: int = 0
     through_at: float | None = None
     checking: bool = False
+    charged: bool = False
     held_since: float | None = None
     releases: int = 0
     recalled_at: float | None = None
@@ -247,10 +253,11 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Jobs of a stage that were given up for the same, since its last success."""
+    """Jobs of a stage that were given up for the same, since its last success, and when that was heard of."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
     given_up: str = ""
+    succeeded_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ CANCELLED = "CANCELLED"
 SURE_LOOKS = 3
 """So often a thing must be looked for in vain, and over some time, before it counts as not there."""
 
+CONTRADICTED = 10
+"""So many times longer that takes where the accounting says that it runs. It may be the one that is wrong: slurmctld lost its state."""
+
 
 def see(turn: Turn, name: str, seen: Mapping[int, Sighting], asked_at: float) -> bool:
     """Take in what the queue says of an array; whether the queue misses elements of it."""
@@ -152,6 +155,7 @@ def accounted(turn: Turn, array: ArrayState, element: Element, sighting: Sightin
         )
     missed = element.missed + 1
     since = turn.at if element.missing_since is None else element.missing_since
-    if missed >= SURE_LOOKS and turn.at - since >= turn.settings.grace_s:
+    enough_s = turn.settings.grace_s * (1 if sighting is None else CONTRADICTED)
+    if missed >= SURE_LOOKS and turn.at - since >= enough_s:
         return replace(element, state="", ended_at=since, missed=missed)
     return replace(element, missed=missed)

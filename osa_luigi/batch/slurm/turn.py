@@ -12,6 +12,7 @@ from osa_luigi.batch.slurm.ends import (
     explained,
     killed_for_memory,
     more,
+    never_began,
     never_ran,
     waits,
     without,
@@ -19,7 +20,7 @@ from osa_luigi.batch.slurm.ends import (
 from osa_luigi.batch.slurm.exchange import Command
 from osa_luigi.batch.slurm.model import ArrayState, Element, JobState, Link, Phase, State
 from osa_luigi.batch.slurm.placing import arrays_of
-from osa_luigi.batch.slurm.policies import NOBODYS_FAULT, Failure, last_words
+from osa_luigi.batch.slurm.policies import NOBODYS_FAULT, OF_ONE_JOB, Failure, last_words
 from osa_luigi.batch.slurm.states import Cause, meaning
 
 
@@ -34,7 +35,6 @@ class Turn:
         self.stages = dict(state.stages)
         self.made_arrays = state.made_arrays
         self.dropped = state.dropped
-        self._succeeded: set[str] = set()
         self.commands: list[Command] = []
         self.to_check: list[str] = []
 
@@ -86,15 +86,21 @@ class Turn:
         job = self.jobs[name]
         self.jobs[name] = replace(job, phase=Phase.DONE, wanted=False, text="")
         stage = job.wish.stage
-        self._succeeded.add(stage)
-        if self.stages.get(stage, m.Tally()).counts:
-            self.stages[stage] = m.Tally(given_up=self._given_up_stage(stage))
+        tally = self.stages.get(stage)
+        if tally is None or tally.counts or tally.succeeded_at != self.at:
+            self.stages[stage] = m.Tally(given_up=self._given_up_stage(stage), succeeded_at=self.at)
         if job.has_grown:
             self.do(ex.Learn(stage, job.wish.configured or job.wish.asked, job.asked))
         self.do(ex.Tell(name, "done"))
 
-    def fail(self, name: str, failure: Failure) -> None:
-        """An attempt of a job ended badly, and its element is over: again, or never."""
+    def fail(self, name: str, failure: Failure, since: float | None = None) -> None:
+        """An attempt of a job ended badly, and its element is over: again, or never.
+
+        Parameters
+        ----------
+        since
+            When that was first seen; it is judged later. `None`: just now.
+        """
         before = self.jobs[name]
         job = replace(before, failures=(*before.failures, failure), array="", phase=Phase.READY)
         again = self.settings.policies.next_try(before.asked, job.failures)
@@ -102,7 +108,7 @@ class Turn:
         self.jobs[name] = job
         if again is None:
             self.give_up(name, last_words(stage, job.failures))
-            self._tally(stage, failure)
+            self._tally(stage, failure, self.at if since is None else since)
         elif reason:
             self.give_up(name, reason)
         else:
@@ -117,13 +123,15 @@ class Turn:
         self.do(ex.GiveUp(name, job.failures, text))
         self.do(ex.Tell(name, "given up", text))
 
-    def _tally(self, stage: str, failure: Failure) -> None:
+    def _tally(self, stage: str, failure: Failure, since: float) -> None:
         """Count jobs of a stage that are given up for the same; too many, and the rest of it is not tried.
 
-        Which end came first of those that one look has brought is not known: a success among them counts as the last.
+        Which end came first of those that one look has brought is not known: a success among them counts as the last. So does one that
+        was heard of between a failure and its judgment, for which SLURM's word, or a look at the products, had to be waited for.
         """
         tally = self.stages.get(stage, m.Tally())
-        if failure.cause in NOBODYS_FAULT or tally.given_up or stage in self._succeeded:
+        stands_between = tally.succeeded_at is not None and tally.succeeded_at >= since
+        if failure.cause in NOBODYS_FAULT or tally.given_up or stands_between:
             return
         count = tally.counts.get(failure.signature, 0) + 1
         self.stages[stage] = replace(tally, counts={**tally.counts, failure.signature: count})
@@ -175,6 +183,8 @@ class Turn:
 
     def _is_taken_back(self, element: Element) -> bool:
         """Whether it ended because the engine cancelled it."""
+        if element.recalled_at is not None and not element.state:
+            return True  # by an earlier engine, while it waited: SLURM keeps nothing of it
         cancelled = meaning(element.state, element.signal).cause is Cause.CANCELLED
         return cancelled and (element.recalled_at is not None or (never_ran(element) and self._is_outdated(element)))
 
@@ -279,7 +289,8 @@ class Turn:
             self.done(note.job)
         else:
             failed = {**element.failed, note.job: note.failure}
-            self.put(note.array, note.index, replace(element, failed=failed))
+            failed_at = self.at if element.failed_at is None else element.failed_at
+            self.put(note.array, note.index, replace(element, failed=failed, failed_at=failed_at))
 
     def _hear_late(self, note: ex.Note) -> None:
         """A copy that SLURM had lost ran on to its end all the same: what it made need not be made again, if it is what is wanted now."""
@@ -329,11 +340,18 @@ class Turn:
             self.done(name)
         elif name in element.failed:
             self._failed(name, element)
-        elif self._is_taken_back(element):
+        elif self._is_taken_back(element) or never_began(element):
             self._again(name)
         else:
             end = end_of(array, job.index, element)
-            self.fail(name, killed_for_memory(end) if short_of_memory else end)
+            self._charge(name, element, killed_for_memory(end) if short_of_memory else end)
+
+    def _charge(self, name: str, element: Element, failure: Failure) -> None:
+        """Put the end of an element without a word down to the first of its jobs that is not made: it was at that one."""
+        job = self.jobs[name]
+        if failure.cause in OF_ONE_JOB and (known := self.element(job.array, job.index)):
+            self.put(job.array, job.index, replace(known, charged=True))
+        self.fail(name, failure, element.ended_at)
 
     def _failed(self, name: str, element: Element) -> None:
         """By its own word; what was started just before the engine took it back may come to say that it was killed."""
@@ -341,10 +359,10 @@ class Turn:
         if failure.cause is Cause.CANCELLED and self._is_taken_back(element):
             self._again(name)
         else:
-            self.fail(name, failure)
+            self.fail(name, failure, element.failed_at)
 
     def _again(self, name: str) -> None:
-        """A job whose element the engine took back: that was no attempt."""
+        """A job whose element the engine took back, or ended before it came to it: that was no attempt."""
         job = self.jobs[name]
         asked = job.asked.at_least(job.wish.asked) if job.has_grown else job.wish.asked
         self.jobs[name] = replace(job, phase=Phase.READY, array="", asked=asked)

@@ -117,3 +117,37 @@ def test_what_slurm_never_had_is_not_submitted_under_another_name() -> None:
     engine.tick()
     assert len(engine.asked_for(ex.Submit)) == 1, "and no more"
     assert wish(9, run=2002).name in engine.told("given up")
+
+
+def test_a_success_heard_while_slurm_was_away_stands_between() -> None:
+    """Records are read meanwhile; failures are judged by SLURM's word, all at once when it is back."""
+    engine = Driver(FEW).running(*(wish(number) for number in range(6)))
+    engine.later(30).silence(*(engine.note(number, Cause.TOOL) for number in range(4)))
+    engine.later(30).silence(engine.note(5))
+    ended = [seen("FAILED", number) for number in range(4)]
+    engine.later(600).queue(*ended, seen("PENDING", 4), seen("COMPLETED", 5))
+    assert len(engine.told("given up")) == 4
+    assert not engine.asked_for(ex.Recall)
+
+
+def test_a_success_before_the_failures_does_not() -> None:
+    engine = Driver(FEW).running(*(wish(number) for number in range(6)))
+    engine.later(30).queue(
+        *(seen("RUNNING", number) for number in range(5)), seen("COMPLETED", 5), notes=(engine.note(5),)
+    )
+    ended = [seen("FAILED", number) for number in range(3)]
+    notes = tuple(engine.note(number, Cause.TOOL) for number in range(3))
+    engine.later(30).queue(*ended, seen("PENDING", 3), seen("PENDING", 4), seen("COMPLETED", 5), notes=notes)
+    assert recall(3, 4) in engine.commands
+
+
+def test_of_one_look_at_the_products_a_success_counts_as_the_last() -> None:
+    """As of elements that left no record, which only the receipts tell."""
+    policies = Policies(give_up_after=3, retries={Cause.KILLED: 0})
+    engine = Driver(replace(SETTINGS, policies=policies)).running(*(wish(number) for number in range(6)))
+    ended = [seen("FAILED", number) for number in range(5)]
+    for _ in range(2):
+        engine.later(SETTINGS.grace_s).queue(*ended, seen("PENDING", 5))
+    engine.hear(ex.Checked(engine.now, {wish(number).name: number == 4 for number in range(5)}))
+    assert len(engine.told("given up")) == 4
+    assert not engine.asked_for(ex.Recall)

@@ -93,3 +93,52 @@ def test_what_luigi_does_not_want_any_more_is_not_tried_again() -> None:
     [intend, _] = after.tick()
     assert isinstance(intend, ex.Intend)
     assert intend.array.asked.memory_mb == 3000
+
+
+def test_what_a_night_without_an_engine_has_left_gives_no_stage_up() -> None:
+    """A thousand subruns are made, and some failed alike: of these, the receipts are asked for first."""
+    before = Driver().running(*(wish(number) for number in range(40)))
+    failed = tuple(before.note(number, Cause.TOOL) for number in range(25))
+    done = tuple(before.note(number) for number in range(25, 39))
+    after = adopted(before)
+    after.want(*(wish(number) for number in range(40)))
+    ended = [seen("FAILED" if number < 25 else "COMPLETED", number) for number in range(39)]
+    after.later(30).queue(*ended, seen("PENDING", 39), notes=failed + done)
+    after.hear(ex.Checked(after.now, {wish(number).name: False for number in range(25)}))
+    assert len(after.told("given up")) == 25
+    assert not after.asked_for(ex.Recall)
+
+
+def test_what_was_taken_back_and_is_gone_was_no_attempt() -> None:
+    """SLURM keeps nothing of an element that was cancelled while it waited, and the engine that cancelled it was killed."""
+    before = Driver()
+    before.want(wish(0))
+    before.tick()
+    before.hear(ex.Sent(before.now, before.array.name, 7))
+    after = adopted(before)
+    array = after.array
+    taken_back = replace(array.elements[0], recalled_at=0.0)
+    after = Driver(after.settings)
+    jobs = tuple(before.state.jobs.values())
+    after.hear(ex.Recovered(after.now, (replace(array, elements={0: taken_back}),), jobs))
+    after.want(wish(0))
+    for _ in range(4):
+        after.later(SETTINGS.grace_s).queue()
+        after.hear(ex.Accounted(after.now, {}))
+    after.hear(ex.Checked(after.now, {wish(0).name: False}))
+    assert after.tick()
+    assert not after.job().failures
+
+
+def test_what_the_accounting_takes_for_running_counts_as_lost_much_later() -> None:
+    """One of them is wrong: an answer of the queue, or an accounting that never heard of the end."""
+    engine = Driver().running(wish(0))
+    running = {engine.array.name: {0: seen("RUNNING")}}
+    for _ in range(9):
+        engine.later(SETTINGS.grace_s).queue()
+        engine.hear(ex.Accounted(engine.now, running))
+    assert not engine.asked_for(ex.Check)
+    for _ in range(3):
+        engine.later(SETTINGS.grace_s).queue()
+        engine.hear(ex.Accounted(engine.now, running))
+    assert engine.asked_for(ex.Check) == [ex.Check((wish(0).name,))]
