@@ -35,7 +35,8 @@ def due(state: State, at: float) -> float:
 
     A tick looks through all jobs and elements, and comes each second.
     """
-    looks = (array.look_at for array in state.arrays.values() if array.link is Link.LOST)
+    looks = [array.look_at for array in state.arrays.values() if array.link is Link.LOST]
+    looks += [array.send_at for array in state.arrays.values() if array.link is Link.HELD]
     waiting = (job for job in state.jobs.values() if job.phase is Phase.READY and job.wanted)
     tries = (job.not_before for job in waiting if job.not_before > at)
     return min(chain(looks, tries), default=inf)
@@ -57,6 +58,9 @@ def _on_tick(turn: Turn, event: ex.Tick) -> None:
     for array in turn.arrays.values():
         if array.link is Link.LOST and array.look_at <= turn.at:
             turn.do(ex.Look(array.name))
+    for array in list(turn.arrays.values()):
+        if array.link is Link.HELD and array.send_at <= turn.at:
+            turn.send_again(array)
     turn.submit_ready()
 
 
@@ -67,18 +71,17 @@ def _on_sent(turn: Turn, event: ex.Sent) -> None:
 def _on_refused(turn: Turn, event: ex.Refused) -> None:
     array = turn.arrays[event.array]
     if event.passing:
-        turn.drop(array, event.text)
-        turn.dropped -= {array.name}  # sbatch said so itself
-        for element in array.elements.values():
-            for name in element.jobs:
-                turn.jobs[name] = replace(turn.jobs[name], not_before=turn.at + turn.settings.grace_s)
-        turn.do(ex.Say(f"{event.text} It is tried again in {turn.settings.grace_s:.0f} s."))
+        turn.hold(array, event.text)
         return
     del turn.arrays[event.array]
     jobs = [name for element in array.elements.values() for name in element.jobs]
     for name in jobs:
         turn.fail(name, Failure(Cause.REFUSED, event.text, array.name))
     turn.do(ex.Close(array.name, {name: turn.jobs[name].failures for name in jobs}, event.text))
+
+
+def _on_postponed(turn: Turn, event: ex.Postponed) -> None:
+    turn.postpone(turn.arrays[event.array], pause=bool(event.text))
 
 
 def _on_unanswered(turn: Turn, event: ex.Unanswered) -> None:
@@ -118,7 +121,7 @@ def _on_polled(turn: Turn, event: ex.Polled) -> None:
                 seen = event.queue.get(array.name, {})
                 if see(turn, array.name, seen, event.asked_at):
                     missing[array.name] = array.job
-            elif array.name in event.queue and array.link is Link.LOST:
+            elif array.name in event.queue and array.link in (Link.LOST, Link.HELD):
                 turn.found(array, min(seen.job for seen in event.queue[array.name].values()))
         if missing:
             turn.do(ex.Account(missing))
@@ -193,6 +196,7 @@ _HANDLERS: Mapping[type[Any], Callable[[Turn, Any], None]] = {
     ex.Tick: _on_tick,
     ex.Sent: _on_sent,
     ex.Refused: _on_refused,
+    ex.Postponed: _on_postponed,
     ex.Unanswered: _on_unanswered,
     ex.Looked: _on_looked,
     ex.Polled: _on_polled,

@@ -94,11 +94,12 @@ class World:
 
 
 ACCOUNTING = "SLURM's accounting"
+DISK = "The disk"
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """SLURM does not answer.
+    """SLURM does not answer, or a disk does not do what it is to.
 
     Parameters
     ----------
@@ -113,6 +114,10 @@ class Silence:
     since: float
     text: str
     who: str = "SLURM"
+
+
+WRITTEN = (ex.Remember, ex.Close, ex.GiveUp)
+"""Commands that write: the disk is well."""
 
 
 class LeaseLostError(ExecutorError):
@@ -130,6 +135,13 @@ class Engine:
         self._away: Silence | None = None
         self._unaccounted: Silence | None = None
         self._asked_accounting = False
+        self._unwritten: list[Command] = []
+        """What the disk did not take: it is tried again before each look."""
+        self._unread: Silence | None = None
+        self._full: Silence | None = None
+        """Since when the disk takes nothing."""
+        self._in_the_way: str | None = None
+        """Of what was decided on together: what one of them had to stop for, and all behind it."""
         self._in_vain = False
         """Whether a name was looked up since the last look, and the accounting did not answer: it is asked no more than once a look."""
         self._quiet: State | None = None
@@ -139,8 +151,8 @@ class Engine:
 
     @property
     def silence(self) -> Silence | None:
-        """Since when SLURM, or else its accounting, does not answer, if it does not."""
-        return self._away or self._unaccounted
+        """Since when SLURM, the disk, or SLURM's accounting does not answer, if one does not."""
+        return self._away or self._full or self._unread or self._unaccounted
 
     def want(self, wishes: Iterable[m.Wish]) -> None:
         """Take jobs; those that SLURM has already are adopted."""
@@ -153,6 +165,7 @@ class Engine:
         """
         if self._away:
             return
+        self._in_the_way = None
         now = self._now()
         if self.state is self._quiet and now < self._due:
             return  # nothing was heard since a tick that brought nothing
@@ -168,9 +181,15 @@ class Engine:
 
     def look(self) -> None:
         """One poll: SLURM's queue first, then the records, so that who has ended has left its record."""
-        self._forgive()
+        self._catch_up()
         asked_at, queue = self._queue()
-        notes = self._world.files.notes(self.state.arrays)
+        try:
+            self._forgive()
+            notes = self._world.files.notes(self.state.arrays)
+        except OSError as error:  # what ended has perhaps left its record: nothing is judged without
+            self._unread = self._unread or Silence(self._now(), str(error), DISK)
+            return
+        self._unread = None
         self._asked_accounting = self._in_vain = False
         self._hear(ex.Polled(self._now(), tuple(notes), asked_at, queue))
         lost = any(array.link is m.Link.LOST for array in self.state.arrays.values())
@@ -179,8 +198,10 @@ class Engine:
 
     def is_idle(self) -> bool:
         """Whether nothing is in flight and nothing waits."""
+        if self.state.arrays or self._unwritten:
+            return False
         phases = (m.Phase.READY, m.Phase.PLACED)
-        return not self.state.arrays and not any(job.wanted and job.phase in phases for job in self.state.jobs.values())
+        return not any(job.wanted and job.phase in phases for job in self.state.jobs.values())
 
     def _now(self) -> float:
         return self._world.clock()
@@ -228,22 +249,44 @@ class Engine:
                 self._hear(answer)
         return bool(commands)
 
+    def _catch_up(self) -> None:
+        """Write what the disk did not take."""
+        unwritten, self._unwritten = self._unwritten, []
+        for command in unwritten:
+            if (answer := self._carry_out(command)) is not None:
+                self._hear(answer)
+        if unwritten and not self._unwritten:
+            self._full = None
+
     def _carry_out(self, command: Command) -> Event | None:
+        try:
+            answer = self._do(command)
+        except OSError as error:
+            self._full = self._full or Silence(self._now(), str(error), DISK)
+            if not isinstance(command, ex.Recall):  # which is decided on anew at each look
+                self._unwritten.append(command)
+            return None
+        if isinstance(command, WRITTEN):
+            self._full = None
+        return answer
+
+    def _do(self, command: Command) -> Event | None:
         journal, state = self._world.journal, self.state
         match command:
             case ex.Intend(array):
-                self._world.files.prepare(array, state.jobs)
-                journal.intend(array, state.settings.generation, state.jobs)
+                self._intend(array)
             case ex.Submit(array):
                 return self._submit(array)
             case ex.Remember(array, job):
                 journal.remember(array, job)
+            case ex.Hold(array, text):
+                journal.hold(array, text)
             case ex.Look(array):
                 return self._look_up(array)
             case ex.Account(arrays):
                 return self._account(arrays)
             case ex.Check(jobs):
-                known = [state.jobs[name] for name in jobs]
+                known = [state.jobs[name] for name in jobs if name in state.jobs]
                 return ex.Checked(self._now(), self._world.files.made(known), self._world.files.short_of_memory(known))
             case ex.Cancel(job, indices):
                 self._cancel(job, indices)
@@ -264,17 +307,41 @@ class Engine:
                 self.said.append(text)
         return None
 
+    def _intend(self, array: m.ArrayState) -> None:
+        """Write down what an array stands for, unless something is in the way of its being handed in."""
+        if self._in_the_way is not None or self._away:
+            return
+        try:
+            self._world.files.prepare(array, self.state.jobs)
+            self._world.journal.intend(array, self.state.settings.generation, self.state.jobs)
+        except (OSError, ExecutorError) as error:
+            self._in_the_way = str(error)
+            self._full = self._full or Silence(self._now(), str(error), DISK)
+        else:
+            self._full = None
+
     def _submit(self, array: str) -> Event:
+        known = self.state.arrays[array]
+        if self._in_the_way is not None or self._away:
+            if known.refusal:  # it is written down, and handed in once more
+                return ex.Refused(self._now(), array, known.refusal, passing=True)
+            return ex.Postponed(self._now(), array, self._in_the_way or "")
         # Read again just before: an engine that slept too long must not submit beside its successor.
-        if not self._world.tenure.holds():
-            raise LeaseLostError("another engine has taken over this night: this one stops and submits nothing more")
-        if self._away:
-            return ex.Refused(self._now(), array, "SLURM is away: not submitted yet.", passing=True)
+        try:
+            if not self._world.tenure.holds():
+                raise LeaseLostError(
+                    "another engine has taken over this night: this one stops and submits nothing more"
+                )
+        except OSError as error:
+            self._in_the_way = ""
+            return ex.Refused(self._now(), array, f"the lease cannot be read: {error}", passing=True)
         began = self._now()
         try:
-            job = self._world.cluster.submit(self.state.arrays[array])
+            job = self._world.cluster.submit(known)
         except SlurmRefused as error:
-            return ex.Refused(self._now(), array, str(error), passes(str(error)))
+            if passing := passes(str(error)):
+                self._in_the_way = ""
+            return ex.Refused(self._now(), array, str(error), passing)
         except SlurmAway as error:
             self._silent(began, error)
             return ex.Unanswered(self._now(), array, str(error))

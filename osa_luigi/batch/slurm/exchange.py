@@ -57,6 +57,21 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Postponed:
+    """An array was not handed in, nor written down.
+
+    Parameters
+    ----------
+    text
+        What is in the way, and is told elsewhere; nothing: it comes behind one that is.
+    """
+
+    at: float
+    array: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Unanswered:
     """Nobody knows whether sbatch did its work."""
 
@@ -148,6 +163,7 @@ Event = (
     | Tick
     | Sent
     | Refused
+    | Postponed
     | Unanswered
     | Looked
     | Polled
@@ -167,7 +183,7 @@ class Intend:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Call sbatch; answered by Sent, Refused or Unanswered."""
+    """Call sbatch; answered by Sent, Refused, Postponed or Unanswered."""
 
     array: str
 
@@ -178,6 +194,14 @@ class Remember:
 
     array: str
     job: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Write down why sbatch does not take an array for now."""
+
+    array: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +305,7 @@ Command = (
     Intend
     | Submit
     | Remember
+    | Hold
     | Look
     | Account
     | Check

@@ -68,7 +68,13 @@ class ProductionFiles:
         return found
 
     def made(self, jobs: Iterable[m.JobState]) -> Mapping[str, bool]:
-        """Whether jobs' products are there, by their receipts."""
+        """Whether jobs' products are there, by their receipts.
+
+        Raises
+        ------
+        OSError
+            The disk is in trouble: nobody knows.
+        """
         return {job.wish.name: self._is_made(job) for job in jobs}
 
     def short_of_memory(self, jobs: Iterable[m.JobState]) -> frozenset[str]:
@@ -86,7 +92,7 @@ class ProductionFiles:
             todo = self._job(job)
             production = Production(todo.production)
             return all(made_as(production, call) is not Presence.LOST for call in todo.calls)
-        except (OsaError, OSError):
+        except (OsaError, PermissionError, FileNotFoundError, NotADirectoryError):
             return False
 
     def _job(self, job: m.JobState) -> Job:

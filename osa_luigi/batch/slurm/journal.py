@@ -4,6 +4,7 @@ One folder for each array, ``.osa/engine/arrays/<name>/``, whose files are each 
 
     intent.json      what the array stands for; durable before sbatch is called
     submitted.json   the id that SLURM gave it
+    held.json        why sbatch would not take it for now
     recalled.json    the elements of it that the engine cancelled itself; before scancel is called
     closed.json      nothing more is expected of it; what its jobs failed of
     records/, out/   what its elements left (records.py)
@@ -90,6 +91,10 @@ class Journal:
         """After sbatch: the id."""
         self._store.write(f"arrays/{array}/submitted.json", _text({"job": job}))
 
+    def hold(self, array: str, why: str) -> None:
+        """After a refusal that passes: for people who ask what it waits for."""
+        self._store.write(f"arrays/{array}/held.json", _text({"why": why}))
+
     def recall(self, array: str, indices: Iterable[int]) -> None:
         """Before scancel: elements that the engine itself wants no more."""
         known = self._recalled(array)
@@ -147,8 +152,9 @@ class Journal:
                 if name in jobs:
                     _leave(arrays, jobs.pop(name))
             submitted = self._load(f"arrays/{intent['name']}/submitted.json")
-            recalled = self._recalled(intent["name"])
-            arrays[intent["name"]] = _array(intent, submitted["job"] if submitted else None, recalled)
+            held = None if submitted else self._load(f"arrays/{intent['name']}/held.json")
+            array = _array(intent, submitted["job"] if submitted else None, self._recalled(intent["name"]))
+            arrays[intent["name"]] = replace(array, refusal=held["why"]) if held else array
             jobs |= {job.wish.name: job for job in _jobs(intent)}
             for name in intent["jobs"] if judged else ():
                 folder = judged.get(_file(name))
@@ -211,7 +217,7 @@ def _failures(failures: Iterable[Failure]) -> list[dict[str, str]]:
 
 def _job_state(content: Mapping[str, Any], phase: Phase, **more: Any) -> JobState:
     wish = {**content["wish"], "asked": Asked(**content["wish"]["asked"])}
-    if configured := wish.get("configured"):  # not in journals of 0.1.0
+    if configured := wish.get("configured"):
         wish["configured"] = Asked(**configured)
     for name in ("after", "riders"):
         wish[name] = tuple(wish[name])

@@ -106,6 +106,8 @@ class Link(StrEnum):
     """Its intent is written, sbatch is (or was) called."""
     LOST = "lost"
     """Nobody knows whether SLURM has it: its name is looked up."""
+    HELD = "held"
+    """sbatch refused it for now: it is sent again, and nothing else before."""
     QUEUED = "queued"
     """SLURM gave it an id."""
 
@@ -193,6 +195,10 @@ class ArrayState:
         When SLURM took it; what was asked of SLURM before says nothing of it.
     look_at, looks, found_nothing_since
         While its name is looked up: when next, how often so far, and since when in vain.
+    send_at, refusal
+        While it is held: when it is sent again, and sbatch's words.
+    number
+        How many the engine had made before.
     said
         Reasons for which it does not start, that the operator was told of.
     calm
@@ -210,6 +216,9 @@ class ArrayState:
     job: int | None = None
     sent_at: float = 0.0
     look_at: float = 0.0
+    send_at: float = 0.0
+    refusal: str = ""
+    number: int = 0
     found_nothing_since: float | None = None
     looks: int = 0
     said: frozenset[str] = frozenset()
@@ -234,7 +243,7 @@ class Settings:
     in_flight
         Most jobs with SLURM at a time.
     grace_s
-        How long a record or a product may stay unseen after SLURM says that the element ended.
+        How long a record or a product may stay unseen after SLURM says that the element ended; and the pause after a refusal that passes.
     lookup_s
         How long a name must be looked up in vain before a lost submission counts as never made.
     """
@@ -271,3 +280,5 @@ class State:
     made_arrays: int = 0
     dropped: frozenset[str] = frozenset()
     """Arrays that counted as never submitted."""
+    most: int | None = None
+    """Elements of an array for now, if SLURM takes no larger ones."""

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from osa_luigi.batch.slurm.engine import Silence
+from osa_luigi.batch.slurm.engine import DISK, Silence
+
+_WORDS = {DISK: ("cannot be used", "can be used", "tried")}
+_OF_SLURM = ("has not answered", "answers", "asked")
+"""How it ails, how it is well, and what is done about it."""
 
 AGAIN_S = 600.0
 """So often a silence that goes on is told of. Unit: s."""
@@ -34,15 +38,21 @@ class News:
         """
         before, self._told = self._told, silence
         if silence is None:
-            return f"{before.who} answers again, after {_lasting(now - before.since)}." if before else ""
+            return f"{before.who} {_words(before)[1]} again, after {_lasting(now - before.since)}." if before else ""
         if before == silence and now - self._told_at < AGAIN_S:
             return ""
         self._told_at = now
+        ails, _, done = _words(silence)
         since = datetime.now().astimezone() - timedelta(seconds=now - silence.since)
         return (
-            f"{silence.who} has not answered since {since:%H:%M:%S} ({_lasting(now - silence.since)}): {silence.text} "
-            f"What it has goes on; nothing is taken for failed, and nothing is submitted twice. It is asked every {self._poll_s:g} s."
+            f"{silence.who} {ails} since {since:%H:%M:%S} ({_lasting(now - silence.since)}): {silence.text} "
+            "What SLURM has goes on; nothing is taken for failed, and nothing is submitted twice. "
+            f"It is {done} every {self._poll_s:g} s."
         )
+
+
+def _words(silence: Silence) -> tuple[str, str, str]:
+    return _WORDS.get(silence.who, _OF_SLURM)
 
 
 def _lasting(seconds: float) -> str:

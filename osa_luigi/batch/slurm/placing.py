@@ -37,6 +37,7 @@ def _array(jobs: list[JobState], per_element: int, settings: Settings, number: i
         elements=_elements(jobs, per_element, settings.max_index),
         link=Link.SENDING,
         sent_at=at,
+        number=number,
     )
 
 

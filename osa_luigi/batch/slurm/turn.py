@@ -35,13 +35,14 @@ class Turn:
         self.stages = dict(state.stages)
         self.made_arrays = state.made_arrays
         self.dropped = state.dropped
+        self.most = state.most
         self.commands: list[Command] = []
         self.to_check: list[str] = []
 
     def end(self) -> tuple[State, tuple[Command, ...]]:
         if self.to_check:
             self.commands.append(ex.Check(tuple(self.to_check)))
-        state = State(self.settings, self.jobs, self.arrays, self.stages, self.made_arrays, self.dropped)
+        state = State(self.settings, self.jobs, self.arrays, self.stages, self.made_arrays, self.dropped, self.most)
         return state, tuple(self.commands)
 
     def do(self, command: Command) -> None:
@@ -189,7 +190,9 @@ class Turn:
         return cancelled and (element.recalled_at is not None or (never_ran(element) and self._is_outdated(element)))
 
     def submit_ready(self) -> None:
-        """Put what is ready into arrays."""
+        """Put what is ready into arrays, unless one waits for SLURM to take it; what whole runs wait for goes first."""
+        if any(array.link is Link.HELD for array in self.arrays.values()):
+            return
         ready = [job for job in self.jobs.values() if job.is_due(self.at)]
         if any(tally.given_up for tally in self.stages.values()):
             ready = self._without_given_up(ready)
@@ -199,7 +202,10 @@ class Turn:
         ready = [job for job in ready if not riding.intersection(job.wish.after)]
         flying = sum(job.phase is Phase.PLACED for job in self.jobs.values())
         room = max(0, self.settings.in_flight - flying)
-        for array in arrays_of(ready[:room], self.settings, self.made_arrays, self.at):
+        if len(ready) > room:
+            ready.sort(key=lambda job: job.wish.index is not None)
+        settings = replace(self.settings, array_size=self.most or self.settings.array_size)
+        for array in arrays_of(ready[:room], settings, self.made_arrays, self.at):
             self.made_arrays += 1
             self.arrays[array.name] = array
             for index, element in array.elements.items():
@@ -233,7 +239,48 @@ class Turn:
 
     def queued(self, array: ArrayState, job: int) -> None:
         self.arrays[array.name] = replace(array, link=Link.QUEUED, job=job, sent_at=self.at)
+        if self.most:
+            self.most = 2 * self.most if 2 * self.most < self.settings.array_size else None
         self.do(ex.Remember(array.name, job))
+
+    def hold(self, array: ArrayState, why: str) -> None:
+        """An array that sbatch does not take for now: it is handed in again as it is, and nothing else before; in parts, if it is alone."""
+        others = any(other.link is not Link.HELD for other in self.arrays.values() if other.name != array.name)
+        why, pause_s = f"{why.rstrip('.')}.", self.settings.grace_s
+        if array.refusal and not others and len(array.elements) > 1:
+            self.most = len(array.elements) // 2
+            self.drop(array, why)
+            self.do(ex.Say(f"{array.name}: {why} It is handed in again with {self.most} elements at most."))
+            return
+        if why != array.refusal:
+            self.do(ex.Hold(array.name, why))
+            self.do(
+                ex.Say(
+                    f"{array.name} has to wait: {why} It is handed in again every {pause_s:.0f} s, and all others after it. "
+                    f"It asks for {len(array.elements)} jobs at a time (executor.slurm.array_size)."
+                )
+            )
+        self.arrays[array.name] = replace(array, link=Link.HELD, refusal=why, send_at=self.at + pause_s)
+
+    def send_again(self, array: ArrayState) -> None:
+        """Hand in what was held, if it is still what is wanted."""
+        jobs = [self.jobs.get(name) for element in array.elements.values() for name in element.jobs]
+        as_it_was = all(job and (job.array, job.asked) == (array.name, array.asked) for job in jobs)
+        if as_it_was and not self._given_up_stage(array.stage):
+            self.do(ex.Submit(array.name))
+        else:
+            self.drop(array, "it is not wanted any more as it was")
+
+    def postpone(self, array: ArrayState, *, pause: bool) -> None:
+        """An array of which nothing is written down, nor of those behind it: its jobs are ready again, and its number is free."""
+        self.made_arrays = min(self.made_arrays, array.number)
+        self._unplace(array, self.at + self.settings.grace_s if pause else 0.0)
+
+    def _unplace(self, array: ArrayState, not_before: float = 0.0) -> None:
+        del self.arrays[array.name]
+        for element in array.elements.values():
+            for name in element.open:
+                self.jobs[name] = replace(self.jobs[name], phase=Phase.READY, array="", not_before=not_before)
 
     def found(self, array: ArrayState, job: int) -> None:
         """An array of which nobody knew whether SLURM had it."""
@@ -247,11 +294,9 @@ class Turn:
 
     def drop(self, array: ArrayState, why: str) -> None:
         """An array that SLURM never had: its jobs are ready again, and it was nobody's attempt."""
-        for element in array.elements.values():
-            for name in element.open:
-                self.jobs[name] = replace(self.jobs[name], phase=Phase.READY, array="")
-        del self.arrays[array.name]
-        self.dropped |= {array.name}
+        self._unplace(array)
+        if array.link is Link.LOST:
+            self.dropped |= {array.name}  # of others sbatch itself has said so
         self.do(ex.Close(array.name, {}, why))
 
     def put(self, array: str, index: int, element: Element) -> None:

@@ -123,15 +123,6 @@ class TestSubmitting:
         assert "executor.slurm" in told.text
         assert not engine.state.arrays
 
-    def test_a_refusal_for_now_is_tried_again_later(self) -> None:
-        engine = Driver()
-        engine.want(wish(0))
-        engine.tick()
-        engine.hear(ex.Refused(engine.now, engine.array.name, "QOSMaxSubmitJobPerUserLimit.", passing=True))
-        assert not engine.later(1).tick()
-        assert engine.later(SETTINGS.grace_s).tick()
-        assert not engine.job().failures
-
 
 class TestALostReply:
     def lost(self) -> Driver:

@@ -22,7 +22,7 @@ def test_a_silence_is_told_of_once_now_and_then_and_at_its_end() -> None:
     assert news.of(None, 90.0) == ""
     told = news.of(silence, 130.0)
     assert re.fullmatch(
-        r"SLURM has not answered since \d\d:\d\d:\d\d \(30 s\): squeue did not end within 30 s\. What it has goes on; "
+        r"SLURM has not answered since \d\d:\d\d:\d\d \(30 s\): squeue did not end within 30 s\. What SLURM has goes on; "
         r"nothing is taken for failed, and nothing is submitted twice\. It is asked every 30 s\.",
         told,
     )
