@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from random import Random
 
@@ -23,10 +24,11 @@ class Dice:
 
 @dataclass
 class Danger:
-    """Kills the engine at some of its steps."""
+    """Kills the engine at some of its steps, or lets a disk say no."""
 
     dice: Dice
     probability: float
+    trouble: float = 0.0
     steps: int = 0
     kills: int = 0
 
@@ -35,6 +37,12 @@ class Danger:
         if self.dice.happens(self.probability):
             self.kills += 1
             raise Crash
+
+    def disk(self) -> None:
+        """A step at which a disk may be full, or away."""
+        self.step()
+        if self.dice.happens(self.trouble):
+            raise OSError(errno.EIO, "Input/output error")
 
 
 class Disk:
@@ -45,12 +53,12 @@ class Disk:
         self._danger = danger
 
     def write(self, path: str, text: str) -> None:
-        self._danger.step()
+        self._danger.disk()
         self.files[path] = text
-        self._danger.step()
+        self._danger.disk()
 
     def read(self, path: str) -> str:
-        self._danger.step()
+        self._danger.disk()
         try:
             return self.files[path]
         except KeyError:

@@ -39,7 +39,7 @@ class Night:
         """From the first wish to the last answer."""
         random = Random(self.seed)
         self._dice = dice = Dice(random, badness=random.choice([0.3, 1.0, 1.0, 2.0]))
-        danger = Danger(dice, random.choice([0.0, 0.002, 0.01, 0.03]))
+        danger = Danger(dice, random.choice([0.0, 0.002, 0.01, 0.03]), random.choice([0.0, 0.0, 0.003, 0.02]))
         wishes = _wishes(random)
         natures = {wish.name: _nature(random) for wish in wishes}
         self._slurm = Slurm(
@@ -49,6 +49,7 @@ class Night:
             slots=random.choice([1, 2, 6]),
             accounts=random.random() < 0.7,
             memory_of=random.choice([20.0, 300.0]),
+            limit=random.choice([None, None, 1, 4]),
         )
         self._production = Production(
             self._slurm, Disk(danger), wishes, natures, self._settings, self.events, self._request

@@ -13,11 +13,11 @@ from osa_luigi.batch.slurm.core import decide, due
 from osa_luigi.batch.slurm.engine import Engine, World
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.model import Wish
-from osa_luigi.batch.slurm.policies import Asked
+from osa_luigi.batch.slurm.policies import ENDING, Asked
 from osa_luigi.batch.slurm.recorder import Recorder
 from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.states import Cause
-from tests.simulation.danger import Disk
+from tests.simulation.danger import Crash, Disk
 from tests.simulation.world import Files, Nature, Slurm
 
 
@@ -106,7 +106,7 @@ class Production:
         for name, before in self.retried.items():
             if self.slurm.submissions[name] == before and self.told[name] != "done" and not self._is_held_back(name):
                 found.append(f"{name} was to be tried again, and was not")
-        return found + self._unfounded()
+        return found + self._unfounded() + self._unjust()
 
     def _begin(self) -> None:
         self.generation += 1
@@ -122,7 +122,10 @@ class Production:
 
         slurm = self.slurm
         world = World(slurm, Files(slurm), Journal(self.disk), self, lambda: slurm.now, watch)
-        self.engine = Engine(settings, world)
+        try:
+            self.engine = Engine(settings, world)
+        except OSError as error:  # the journal cannot be read: it says so, and is started again
+            raise Crash from error
 
     def _expect_quiet(self, engine: Engine) -> None:
         """A tick that the engine passes over would have brought nothing."""
@@ -163,6 +166,16 @@ class Production:
         """Whether its stage was given up before its turn came."""
         job = self.engine.state.jobs.get(name) if self.engine else None
         return job is not None and job.text.startswith("not tried")
+
+    def _unjust(self) -> list[str]:
+        """Jobs that pay for others of their element. An engine that was killed before it closed an array may charge the next one, once."""
+        found = []
+        for job in self.engine.state.jobs.values() if self.engine else ():
+            spared = [failure for failure in job.failures if (job.wish.name, failure.where) in self.slurm.spared]
+            charged = [failure.where for failure in spared if failure.cause in ENDING]
+            if len(charged) > (self.generation > 1):
+                found.append(f"{job.wish.name} is charged at {', '.join(charged)}, which died before it came to it")
+        return found
 
     def _unfounded(self) -> list[str]:
         """Failures that nothing in the world explains: a query that failed is no failure of a job."""

@@ -19,6 +19,9 @@ from osa_luigi.batch.slurm.states import UNSTARTED, Cause
 from osa_luigi.errors import AccountingAway, NoAccounting, SlurmAway, SlurmRefused
 from tests.simulation.danger import Danger, Dice
 
+DEADLY = ("OUT_OF_MEMORY", "TIMEOUT", "FAILED")
+"""Fates of an element that come over one of its jobs."""
+
 HOLDS = RETRIES[Cause.LAUNCH]
 """So often an element is held, at most: the engine lets it start as often, and then waits for a person."""
 
@@ -79,6 +82,8 @@ class Slurm:
     slots: int = 6
     memory_of: float = 300.0
     accounts: bool = True
+    limit: int | None = None
+    """Elements with SLURM at a time; more it does not take."""
     batches: dict[int, Batch] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
     made: set[str] = field(default_factory=set)
@@ -92,6 +97,8 @@ class Slurm:
     accounting_away_until: float = -1.0
     next_job: int = 1
     happened: dict[str, set[Cause]] = field(default_factory=dict)
+    spared: set[tuple[str, str]] = field(default_factory=set)
+    """Jobs that an element never came to, with the element, since it died at another one."""
     submitted_twice: list[str] = field(default_factory=list)
     submitted_made: list[str] = field(default_factory=list)
     submissions: Counter[str] = field(default_factory=Counter)
@@ -162,8 +169,18 @@ class Slurm:
     def _end(self, process: Process) -> None:
         name, index = process.array.name, process.index
         failed = False
+        jobs = process.array.elements[index].jobs
+        at = self.dice.random.choice([job for job in jobs if job not in self.made] or jobs)
+        if process.fate in DEADLY:
+            reached = jobs.index(at) + 1
+            for job in jobs[: reached - 1]:
+                self._execute(job, name, index)
+            live = self._live(name, index)
+            if live is not None and live.state == "RUNNING":
+                self.spared -= {(job, f"{name}_{index}") for job in jobs[:reached]}
+                self.spared |= {(job, f"{name}_{index}") for job in jobs[reached:]}
         if process.fate == "ends":
-            for job in process.array.elements[index].jobs:
+            for job in jobs:
                 failed |= self.natures[job].broken
                 self._execute(job, name, index)
             self._leave(ex.Note(name, index))
@@ -177,8 +194,7 @@ class Slurm:
         if cause := causes.get(process.fate):
             self._note_cause(name, index, cause)
             if cause in GROWING and self.dice.random.random() < 0.5:  # the element came to say so itself
-                job = process.array.elements[index].jobs[0]
-                self._leave(ex.Note(name, index, job, Failure(cause, f"it was short of {cause}.", f"{name}_{index}")))
+                self._leave(ex.Note(name, index, at, Failure(cause, f"it was short of {cause}.", f"{name}_{index}")))
                 self._leave(ex.Note(name, index))
 
     def _execute(self, job: str, array: str, index: int) -> None:
@@ -277,13 +293,18 @@ class Slurm:
         self.danger.step()
         if self.now < self.away_until or self.dice.happens(0.02):
             raise SlurmAway("sbatch timed out.")
-        if self.dice.happens(0.01):
+        if self.dice.happens(0.01) or self._is_over_limit(array):
             raise SlurmRefused("QOSMaxSubmitJobPerUserLimit")
         job = self._accept(array)
         self.danger.step()
         if self.dice.happens(0.05):
             raise SlurmAway("sbatch: Socket timed out; it had been accepted.")
         return job
+
+    def _is_over_limit(self, array: m.ArrayState) -> bool:
+        states = (live.state for batch in self.batches.values() for live in batch.elements.values())
+        held = sum(state in ("PENDING", "RUNNING") for state in states)
+        return self.limit is not None and held + len(array.elements) > self.limit
 
     def _accept(self, array: m.ArrayState) -> int:
         self.sbatch += 1
@@ -390,11 +411,11 @@ class Slurm:
     # ---- the files of the production ----------------------------------------------------------------------------------
 
     def prepare(self, array: m.ArrayState, jobs: Mapping[str, m.JobState]) -> None:
-        self.danger.step()
+        self.danger.disk()
 
     def notes(self, arrays: Iterable[str], seen: set[int]) -> list[ex.Note]:
         """Records of arrays that this engine has not read yet (each engine reads all anew)."""
-        self.danger.step()
+        self.danger.disk()
         found = [
             (number, note)
             for array in arrays
@@ -419,7 +440,7 @@ class Files:
         return self._slurm.notes(arrays, self._seen)
 
     def made(self, jobs: Iterable[m.JobState]) -> Mapping[str, bool]:
-        self._slurm.danger.step()
+        self._slurm.danger.disk()
         return {job.wish.name: job.wish.name in self._slurm.made for job in jobs}
 
     def short_of_memory(self, jobs: Iterable[m.JobState]) -> frozenset[str]:

@@ -126,6 +126,8 @@ def _on_polled(turn: Turn, event: ex.Polled) -> None:
         if missing:
             turn.do(ex.Account(missing))
         _cancel_strays(turn, event.queue)
+    turn.to_check += sorted(turn.unchecked)
+    turn.unchecked = frozenset()
     looked_at = sorted(touched | turn.arrays.keys())  # in an order that another process finds again
     for name in looked_at:
         _settle_all(turn, name)
@@ -152,6 +154,15 @@ def _on_checked(turn: Turn, event: ex.Checked) -> None:
     for name, made in sorted(event.made.items(), key=lambda one: not one[1]):
         turn.checked(name, made, short_of_memory=name in event.short_of_memory)
     turn.close_settled(sorted(arrays))
+
+
+def _on_unchecked(turn: Turn, event: ex.Unchecked) -> None:
+    for name in event.jobs:
+        job = turn.jobs[name]
+        if element := turn.element(job.array, job.index):
+            turn.put(job.array, job.index, replace(element, checking=False))  # `settle` asks again
+        elif job.phase is Phase.DONE:
+            turn.unchecked |= {name}
 
 
 def _on_forgiven(turn: Turn, event: ex.Forgiven) -> None:
@@ -202,6 +213,7 @@ _HANDLERS: Mapping[type[Any], Callable[[Turn, Any], None]] = {
     ex.Polled: _on_polled,
     ex.Accounted: _on_accounted,
     ex.Checked: _on_checked,
+    ex.Unchecked: _on_unchecked,
     ex.Forgiven: _on_forgiven,
     ex.Released: _on_released,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from osa_luigi.batch.slurm.model import ArrayState, Element
-from osa_luigi.batch.slurm.policies import Asked, Failure
+from osa_luigi.batch.slurm.policies import ENDING, Asked, Failure
 from osa_luigi.batch.slurm.states import Cause, Standing, meaning
 
 
@@ -24,8 +24,11 @@ def never_ran(element: Element) -> bool:
 
 
 def never_began(element: Element) -> bool:
-    """Whether the jobs of an element of which there is no record were still to come when it ended: they are worked off one by one."""
-    return element.charged or any(failure.cause is Cause.TIME for failure in element.failed.values())
+    """Whether the jobs of an element of which there is no record were still to come when it ended: they are worked off one by one.
+
+    What ended one of them that had the time to say so has ended the element.
+    """
+    return element.charged or any(failure.cause in ENDING for failure in element.failed.values())
 
 
 def without(element: Element, name: str) -> Element:

@@ -116,8 +116,9 @@ class Silence:
     who: str = "SLURM"
 
 
-WRITTEN = (ex.Remember, ex.Close, ex.GiveUp)
-"""Commands that write: the disk is well."""
+WRITTEN = (ex.Remember, ex.Close)
+"""What must be written sooner or later. What is to be recalled is decided on anew at each look; without its mark a job that was given up
+is tried again, as if an operator had said so."""
 
 
 class LeaseLostError(ExecutorError):
@@ -255,15 +256,16 @@ class Engine:
         for command in unwritten:
             if (answer := self._carry_out(command)) is not None:
                 self._hear(answer)
-        if unwritten and not self._unwritten:
-            self._full = None
 
     def _carry_out(self, command: Command) -> Event | None:
         try:
             answer = self._do(command)
         except OSError as error:
+            if isinstance(command, ex.Check):
+                self._unread = self._unread or Silence(self._now(), str(error), DISK)
+                return ex.Unchecked(self._now(), command.jobs)
             self._full = self._full or Silence(self._now(), str(error), DISK)
-            if not isinstance(command, ex.Recall):  # which is decided on anew at each look
+            if isinstance(command, WRITTEN):
                 self._unwritten.append(command)
             return None
         if isinstance(command, WRITTEN):
@@ -286,7 +288,7 @@ class Engine:
             case ex.Account(arrays):
                 return self._account(arrays)
             case ex.Check(jobs):
-                known = [state.jobs[name] for name in jobs if name in state.jobs]
+                known = [state.jobs[name] for name in jobs]
                 return ex.Checked(self._now(), self._world.files.made(known), self._world.files.short_of_memory(known))
             case ex.Cancel(job, indices):
                 self._cancel(job, indices)

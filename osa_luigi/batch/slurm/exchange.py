@@ -141,6 +141,14 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class Unchecked:
+    """Nobody knows for now whether the products of jobs are there: the disk is in trouble."""
+
+    at: float
+    jobs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Forgiven:
     """An operator says that what was given up shall be tried again."""
 
@@ -169,6 +177,7 @@ Event = (
     | Polled
     | Accounted
     | Checked
+    | Unchecked
     | Forgiven
     | Released
 )
@@ -220,7 +229,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Look whether jobs' products are there; answered by Checked."""
+    """Look whether jobs' products are there; answered by Checked or Unchecked."""
 
     jobs: tuple[str, ...]
 

@@ -22,7 +22,7 @@ from dataclasses import fields, replace
 from typing import Any, Protocol
 
 from osa_luigi.batch.slurm.model import ArrayState, Element, JobState, Link, Phase, Wish
-from osa_luigi.batch.slurm.policies import Asked, Failure
+from osa_luigi.batch.slurm.policies import ENDING, Asked, Failure
 from osa_luigi.batch.slurm.states import Cause
 from osa_luigi.jsontext import line_of
 from osa_luigi.products.identity import digest
@@ -150,27 +150,25 @@ class Journal:
         for intent in sorted(self._intents(), key=lambda intent: (intent["generation"], intent["name"])):
             for name in intent["jobs"]:
                 if name in jobs:
-                    _leave(arrays, jobs.pop(name))
+                    _leave(arrays, jobs.pop(name), intent["jobs"][name]["failures"])
             submitted = self._load(f"arrays/{intent['name']}/submitted.json")
             held = None if submitted else self._load(f"arrays/{intent['name']}/held.json")
             array = _array(intent, submitted["job"] if submitted else None, self._recalled(intent["name"]))
             arrays[intent["name"]] = replace(array, refusal=held["why"]) if held else array
             jobs |= {job.wish.name: job for job in _jobs(intent)}
             for name in intent["jobs"] if judged else ():
-                folder = judged.get(_file(name))
-                if folder and self._is_of(f"{folder}/{_file(name)}", intent["name"]):
-                    _leave(arrays, jobs.pop(name))
+                failures = self._failures_of(f"{folder}/{_file(name)}") if (folder := judged.get(_file(name))) else None
+                if failures is not None and _is_of(failures, intent["name"]):
+                    _leave(arrays, jobs.pop(name), failures)
         return list(arrays.values()), list(jobs.values())
 
     def closed_arrays(self) -> list[str]:
         """The names of the arrays of which nothing more is expected: no engine reads their folders any more."""
         return [name for name in self._store.names("arrays") if "closed.json" in self._store.names(f"arrays/{name}")]
 
-    def _is_of(self, mark: str, array: str) -> bool:
-        """Whether it was this array that a job was given up for, or one that came after it."""
+    def _failures_of(self, mark: str) -> list[dict[str, str]]:
         content = self._load(mark)
-        last = content["failures"][-1]["where"] if content and content["failures"] else ""
-        return _order(array) <= _order(last)
+        return content["failures"] if content else []
 
     def _intents(self) -> list[dict[str, Any]]:
         intents = []
@@ -199,6 +197,11 @@ def _opened(value: Wish | Asked) -> dict[str, Any]:
 
 def _file(job: str) -> str:
     return f"{digest(job)[:24]}.json"
+
+
+def _is_of(failures: list[dict[str, str]], array: str) -> bool:
+    """Whether it was this array that a job was given up for, or one that came after it."""
+    return _order(array) <= _order(failures[-1]["where"] if failures else "")
 
 
 def _order(name: str) -> tuple[int, ...]:
@@ -249,10 +252,12 @@ def _array(intent: Mapping[str, Any], job: int | None, recalled: Collection[int]
     )
 
 
-def _leave(arrays: dict[str, ArrayState], job: JobState) -> None:
-    """Take a job that stands in a newer array out of the older one."""
+def _leave(arrays: dict[str, ArrayState], job: JobState, failures: Iterable[Mapping[str, str]]) -> None:
+    """Take a job that stands in a newer array, or in none, out of the older one; by its failures it may have ended its element."""
     array = arrays[job.array]
     element = array.elements[job.index]
     open_ = tuple(name for name in element.open if name != job.wish.name)
-    elements = {**array.elements, job.index: replace(element, open=open_)}
+    here = f"{array.name}_{job.index}"
+    charged = element.charged or any(one["where"] == here and one["cause"] in ENDING for one in failures)
+    elements = {**array.elements, job.index: replace(element, open=open_, charged=charged)}
     arrays[array.name] = replace(array, elements=elements)

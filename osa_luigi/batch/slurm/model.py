@@ -282,3 +282,5 @@ class State:
     """Arrays that counted as never submitted."""
     most: int | None = None
     """Elements of an array for now, if SLURM takes no larger ones."""
+    unchecked: frozenset[str] = frozenset()
+    """Jobs that are done, of which luigi misses the products: nobody could look for them yet."""

@@ -76,8 +76,8 @@ DELAYS_S: Mapping[Cause, float] = {Cause.LAUNCH: 30.0, Cause.KILLED: 10.0, Cause
 NOBODYS_FAULT = (Cause.NODE, Cause.PREEMPTED, Cause.CANCELLED, Cause.VANISHED)
 """Causes that say nothing of the stage."""
 
-OF_ONE_JOB = (Cause.TOOL, Cause.KILLED, Cause.MEMORY, Cause.TIME)
-"""Causes that lie with the job that an element was at, and not with those behind it."""
+ENDING = (Cause.KILLED, Cause.MEMORY, Cause.TIME)
+"""Ends of an element that lie with the job that it was at, and not with those behind."""
 
 GROWING = (Cause.MEMORY, Cause.TIME)
 """Causes that are answered by asking for more."""

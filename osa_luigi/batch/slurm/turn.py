@@ -20,7 +20,7 @@ from osa_luigi.batch.slurm.ends import (
 from osa_luigi.batch.slurm.exchange import Command
 from osa_luigi.batch.slurm.model import ArrayState, Element, JobState, Link, Phase, State
 from osa_luigi.batch.slurm.placing import arrays_of
-from osa_luigi.batch.slurm.policies import NOBODYS_FAULT, OF_ONE_JOB, Failure, last_words
+from osa_luigi.batch.slurm.policies import ENDING, NOBODYS_FAULT, Failure, last_words
 from osa_luigi.batch.slurm.states import Cause, meaning
 
 
@@ -36,13 +36,23 @@ class Turn:
         self.made_arrays = state.made_arrays
         self.dropped = state.dropped
         self.most = state.most
+        self.unchecked = state.unchecked
         self.commands: list[Command] = []
         self.to_check: list[str] = []
 
     def end(self) -> tuple[State, tuple[Command, ...]]:
         if self.to_check:
             self.commands.append(ex.Check(tuple(self.to_check)))
-        state = State(self.settings, self.jobs, self.arrays, self.stages, self.made_arrays, self.dropped, self.most)
+        state = State(
+            self.settings,
+            self.jobs,
+            self.arrays,
+            self.stages,
+            self.made_arrays,
+            self.dropped,
+            self.most,
+            self.unchecked,
+        )
         return state, tuple(self.commands)
 
     def do(self, command: Command) -> None:
@@ -327,7 +337,7 @@ class Turn:
             return
         if not note.job:
             self.put(note.array, note.index, replace(element, through_at=self.at))
-        elif note.job not in element.open:
+        elif note.failure is None and note.job not in element.open:
             self._hear_late(note)
         elif note.failure is None:
             self.put(note.array, note.index, without(element, note.job))
@@ -340,7 +350,7 @@ class Turn:
     def _hear_late(self, note: ex.Note) -> None:
         """A copy that SLURM had lost ran on to its end all the same: what it made need not be made again, if it is what is wanted now."""
         job = self.jobs.get(note.job)
-        if note.failure is None and job is not None and job.phase is Phase.READY:
+        if job is not None and job.phase is Phase.READY:
             self.to_check.append(note.job)
 
     def settle(self, array: ArrayState, index: int) -> None:
@@ -394,7 +404,7 @@ class Turn:
     def _charge(self, name: str, element: Element, failure: Failure) -> None:
         """Put the end of an element without a word down to the first of its jobs that is not made: it was at that one."""
         job = self.jobs[name]
-        if failure.cause in OF_ONE_JOB and (known := self.element(job.array, job.index)):
+        if failure.cause in ENDING and (known := self.element(job.array, job.index)):
             self.put(job.array, job.index, replace(known, charged=True))
         self.fail(name, failure, element.ended_at)
 
