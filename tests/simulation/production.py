@@ -168,12 +168,16 @@ class Production:
         return job is not None and job.text.startswith("not tried")
 
     def _unjust(self) -> list[str]:
-        """Jobs that pay for others of their element. An engine that was killed before it closed an array may charge the next one, once."""
+        """Jobs that pay for others of their element.
+
+        The next one may be charged once: where the engine was killed before it closed the array, or a lost copy has made the other since.
+        """
+        excused = self.generation > 1 or bool(self.slurm.made_by_lost)
         found = []
         for job in self.engine.state.jobs.values() if self.engine else ():
             spared = [failure for failure in job.failures if (job.wish.name, failure.where) in self.slurm.spared]
             charged = [failure.where for failure in spared if failure.cause in ENDING]
-            if len(charged) > (self.generation > 1):
+            if len(charged) > excused:
                 found.append(f"{job.wish.name} is charged at {', '.join(charged)}, which died before it came to it")
         return found
 
