@@ -14,6 +14,7 @@ from waiting import eventually
 
 from osa_luigi.batch.slurm.client import NoAccounting, Sighting, SlurmAway, SlurmClient, SlurmRefused
 from osa_luigi.batch.slurm.seen import NO_INDEX
+from osa_luigi.batch.slurm.states import passes
 from tests.cluster import Cluster
 
 QUIET = ("--output=/dev/null", "--time=5")
@@ -115,6 +116,21 @@ def test_what_slurm_refuses(client: SlurmClient, script: Script, name: str, opti
         client.submit(script("true"), [*QUIET, f"--job-name={name}", *options])
     # Of some that no node could ever run it keeps a record all the same.
     assert {(s.state, s.reason) for s in client.find(name)} <= {("FAILED", "BadConstraints")}
+
+
+@pytest.mark.parametrize("state", ["DRAIN", "INACTIVE"])
+def test_a_partition_that_is_closed_for_a_while(
+    cluster: Cluster, client: SlurmClient, script: Script, name: str, state: str
+) -> None:
+    options = [*QUIET, f"--job-name={name}", "--partition=scavenge"]
+    cluster.ask("scontrol", "update", "PartitionName=scavenge", f"State={state}")
+    try:
+        with pytest.raises(SlurmRefused, match="takes no jobs for now") as refusal:
+            client.submit(script("true"), options)
+    finally:
+        cluster.ask("scontrol", "update", "PartitionName=scavenge", "State=UP")
+    assert passes(str(refusal.value))
+    assert client.submit(script("true"), options)
 
 
 def test_a_script_that_is_not_there(client: SlurmClient, tmp_path: Path) -> None:

@@ -105,6 +105,21 @@ def test_a_slurm_that_is_away_when_the_night_is_begun_is_waited_for(site: Site) 
     assert engine.wait(PATIENCE_S) == 0, log.read_text()[-2000:]
 
 
+def test_a_partition_that_is_drained_when_the_night_is_begun_is_waited_for(site: Site) -> None:
+    site.settings["grace_seconds"] = 2
+    site.configure()
+    site.cluster.ask("scontrol", "update", "PartitionName=short", "State=DRAIN")
+    try:
+        engine = site.start()
+        log = site.folder / "luigi0.log"
+        eventually(lambda: log.read_text().count("takes no jobs for now") > 1 or engine.poll() is not None, PATIENCE_S)
+        assert engine.poll() is None, log.read_text()[-2000:]
+    finally:
+        site.cluster.ask("scontrol", "update", "PartitionName=short", "State=UP")
+    assert engine.wait(PATIENCE_S) == 0, log.read_text()[-2000:]
+    assert not site.given_up()
+
+
 def test_what_is_asked_for_otherwise_takes_the_place_of_what_waits(site: Site) -> None:
     """The memory was too much for any node; corrected, and the night started again. Of what is cancelled SLURM keeps nothing."""
     site.cluster.ask("scontrol", "update", "PartitionName=short", "State=DOWN")

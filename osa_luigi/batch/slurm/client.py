@@ -31,6 +31,7 @@ from osa_luigi.batch.slurm.answers import (
 )
 from osa_luigi.batch.slurm.indices import write_indices
 from osa_luigi.batch.slurm.seen import Sighting
+from osa_luigi.batch.slurm.states import closed
 from osa_luigi.errors import AccountingAway, ExecutorError, NoAccounting, SlurmAbsent, SlurmAway, SlurmRefused
 
 __all__ = ["Limits", "NoAccounting", "Sighting", "SlurmAway", "SlurmClient", "SlurmRefused"]
@@ -110,7 +111,9 @@ class _Answer:
         )
 
     def refused(self, what: str) -> SlurmRefused:
-        return SlurmRefused(f"{self.command}: SLURM refuses {what}: {self.errors.strip()[-1000:]}")
+        words = self.errors.strip()[-1000:]
+        advice = closed(words)
+        return SlurmRefused(f"{self.command}: SLURM refuses {what}: {words}{advice and f'. {advice}'}")
 
 
 class SlurmClient:
@@ -142,7 +145,7 @@ class SlurmClient:
         Raises
         ------
         SlurmRefused
-            Nothing was submitted, and would not be if it were tried again.
+            Nothing was submitted; `states.passes` says whether it may be if it is tried again.
         SlurmAway
             It may have been submitted all the same: `find` its name before trying again.
         """

@@ -9,7 +9,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from functools import lru_cache
+from itertools import chain
 
 
 class Standing(StrEnum):
@@ -113,6 +115,11 @@ REQUEUED_AFTER = (Cause.NODE, Cause.PREEMPTED)
 UNSTARTED = "launch failed requeued held"
 """Reason of an element that a node could not start: SLURM has put it back, and holds it."""
 
+LESS_OF_ALL = "lower resources.*.time_limit_minutes, cores or memory_mb"
+LESS_OF_IT = "see executor.slurm.extra and resources, or choose another executor.slurm.qos"
+ACCOUNT_IS_SPENT = "choose another executor.slurm.account, or ask the cluster's administrators"
+QOS_IS_SPENT = "choose another executor.slurm.qos, or ask the cluster's administrators"
+
 STUCK: Mapping[str, str] = {
     "JobHeldUser": "it is held: `scontrol release {id}`, or `osa cancel` it",
     "JobHeldAdmin": "an administrator of the cluster holds it: ask there",
@@ -131,12 +138,34 @@ STUCK: Mapping[str, str] = {
     "InvalidAccount": "SLURM does not know the account: see executor.slurm.account",
     "InvalidQOS": "SLURM does not know the QOS: see executor.slurm.qos",
     "AssocMaxMemPerJob": "it asks for more memory than the account may have: lower resources.*.memory_mb",
+    "AssocMaxMemPerNode": "it asks for more memory on a node than the account may have: lower resources.*.memory_mb",
     "AssocMaxWallDurationPerJobLimit": "it asks for more time than the account may have: lower resources.*.time_limit_minutes",
+    "AssocMaxCpuPerJob": "it asks for more cores than the account may have: lower resources.*.cores",
+    "AssocMaxCpuPerNode": "it asks for more cores on a node than the account may have: lower resources.*.cores",
+    "AssocMax*MinutesPerJob": f"it asks for more for its whole time than the account may have: {LESS_OF_ALL}",
+    "AssocMax*PerJob": f"it asks for more than one job of the account may have: {LESS_OF_IT}",
+    "AssocMax*PerNode": f"it asks for more on a node than the account may have: {LESS_OF_IT}",
+    "AssocGrp*Minutes": f"what the account was granted is used up, or does not suffice for the time it asks for: {ACCOUNT_IS_SPENT}",
+    "AssocGrpWall": f"the time that the account was granted is used up, or does not suffice for it: {ACCOUNT_IS_SPENT}",
+    "AssociationTimeLimit": f"the time that the account was granted is used up: {ACCOUNT_IS_SPENT}",
     "QOSMaxMemoryPerJob": "it asks for more memory than the QOS allows: lower resources.*.memory_mb",
+    "QOSMaxMemoryPerNode": "it asks for more memory on a node than the QOS allows: lower resources.*.memory_mb",
     "QOSMaxWallDurationPerJobLimit": "it asks for more time than the QOS allows: lower resources.*.time_limit_minutes",
+    "QOSMaxCpuPerJob": "it asks for more cores than the QOS allows: lower resources.*.cores",
+    "QOSMaxCpuPerNode": "it asks for more cores on a node than the QOS allows: lower resources.*.cores",
+    "QOSMax*MinutesPerJob": f"it asks for more for its whole time than the QOS allows: {LESS_OF_ALL}",
+    "QOSMax*PerJob": f"it asks for more than the QOS allows one job: {LESS_OF_IT}",
+    "QOSMax*PerNode": f"it asks for more on a node than the QOS allows: {LESS_OF_IT}",
+    "QOSMinCpu": "it asks for fewer cores than the QOS is for: raise resources.*.cores, or choose another executor.slurm.qos",
+    "QOSMinMemory": "it asks for less memory than the QOS is for: raise resources.*.memory_mb, or choose another executor.slurm.qos",
+    "QOSMin": "it asks for less than the QOS is for: see executor.slurm.extra, or choose another executor.slurm.qos",
+    "QOSGrp*Minutes": f"what the QOS was granted is used up, or does not suffice for the time it asks for: {QOS_IS_SPENT}",
+    "QOSGrpWall": f"the time that the QOS was granted is used up, or does not suffice for it: {QOS_IS_SPENT}",
+    "QOSTimeLimit": f"the time that the QOS was granted is used up: {QOS_IS_SPENT}",
+    "QOSUsageThreshold": f"the account has used more than the QOS lets it: {QOS_IS_SPENT}",
     "MaxMemPerLimit": "it asks for more memory than a node may give: lower resources.*.memory_mb",
 }
-"""Reasons for which a waiting element needs a person, and what that person does next."""
+"""Reasons for which a waiting element needs a person, and what that person does next; named as in `PATIENT`."""
 
 
 PATIENT: Mapping[str, str] = {
@@ -149,33 +178,72 @@ PATIENT: Mapping[str, str] = {
     "Licenses": "a licence is in use",
     "QOSMax": "as many run as the QOS allows",
     "QOSGrp": "the QOS as a whole is at its limit",
+    "QOSGrp*RunMinutes": "what runs takes all the time that the QOS allows at once",
+    "QOSJobLimit": "as many run as the QOS allows",
+    "QOSResourceLimit": "as many run as the QOS allows",
+    "Max*PerUser": "as many run as the QOS allows you",
+    "Max*PerAccount": "as many run as the QOS allows the account",
     "AssocMax": "as many run as the account allows you",
     "AssocGrp": "the account as a whole is at its limit",
+    "AssocGrp*RunMinutes": "what runs takes all the time that the account allows at once",
+    "Association": "as many run as the account allows you",
     "Cleaning": "SLURM clears away after an earlier attempt",
     "Prolog": "its node is being made ready",
     "NodeDown": "its node is down; SLURM finds another one",
+    "Nodes required for job are DOWN": "its nodes are down, drained, or kept for another partition, and it is next once they are not",
+    "ReqNodeNotAvail, Reserved for maintenance": "it would run into a maintenance of its nodes, and starts after it",
 }
-"""Reasons for which a waiting element goes on waiting, by how they begin: nobody needs to do anything."""
+"""Reasons for which a waiting element goes on waiting, by how they begin: nobody needs to do anything.
+
+A `*` stands for anything. Of all names here and in `STUCK` that fit a reason the longest counts: what a single job may never have begins
+as what so many at a time may not.
+"""
+
+
+@lru_cache(maxsize=1024)
+def _named(reason: str) -> str:
+    """The name in our tables that fits a reason; empty if none does."""
+    said = reason.strip("()")
+    return max((name for name in chain(STUCK, PATIENT) if fnmatchcase(said, f"{name}*")), key=len, default="")
 
 
 def patient(reason: str) -> str:
     """What a reason means for which SLURM lets an element wait; empty if we do not know it."""
-    return next((words for name, words in PATIENT.items() if reason.strip("()").startswith(name)), "")
+    return PATIENT.get(_named(reason), "")
 
 
-@lru_cache(maxsize=1024)
 def stuck(state: str, reason: str) -> str:
     """Why an element will not start by itself and what to do; empty if it will, sooner or later."""
     if state in ("REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"):
         return "it is held after a requeue: look at its log, then `scontrol release {id}`"
-    return next((advice for name, advice in STUCK.items() if reason.strip("()").startswith(name)), "")
+    return STUCK.get(_named(reason), "")
 
 
 PASSING = ("maxsubmit", "grpsubmit", "maximum number of jobs", "jobs limit")
 """Words (lower case) of a refusal that passes by itself: so many jobs at a time and no more."""
 
-_LIMIT = re.compile(r"\b(?:qos|assoc)(?:max|min|grp)\w+", re.ASCII)
+CLOSED: Mapping[str, str] = {
+    "partition not available": (
+        "The partition takes no jobs for now: ask the cluster's administrators, or choose another executor.slurm.partition."
+    ),
+    "required node not available": "Look at the cluster's nodes (`sinfo -R`).",
+    "requested nodes are busy": "Look at the cluster's nodes (`sinfo`).",
+    "due to maintenance reservation": "Look how long that lasts (`scontrol show reservation`).",
+    "system submissions disabled": "Ask the cluster's administrators.",
+}
+"""Words (lower case) of a refusal for how the cluster is at the moment, and what a person can do; once that is over it takes the same job.
+
+A partition that is down, or whose nodes are, takes jobs and lets them wait; one that is drained or inactive does not.
+"""
+
+_LIMIT = re.compile(r"\b(?:(?:qos|assoc)(?:max|min|grp)\w+|max\w+per(?:account|user)\b)", re.ASCII)
 """A limit by its name (lower case)."""
+
+
+def closed(refusal: str) -> str:
+    """What to do about a refusal for how the cluster is at the moment; empty if it is for something else."""
+    said = refusal.lower()
+    return next((advice for words, advice in CLOSED.items() if words in said), "")
 
 
 def passes(refusal: str) -> bool:
@@ -185,4 +253,6 @@ def passes(refusal: str) -> bool:
     most often it names the limit in a line before.
     """
     said = refusal.lower()
-    return any(words in said for words in PASSING) or ("submit limit" in said and not _LIMIT.search(said))
+    if closed(said) or any(words in said for words in PASSING):
+        return True
+    return "submit limit" in said and not _LIMIT.search(said)

@@ -134,6 +134,7 @@ AWAY = "Batch job submission failed: {}"
             SlurmRefused,
         ),
         (AWAY.format("Access/permission denied"), SlurmRefused),
+        (AWAY.format("Required partition not available (inactive or drain)"), SlurmRefused),
         ("Segmentation fault", SlurmAway),
     ],
 )
@@ -142,6 +143,12 @@ def test_a_no_is_told_from_no_answer(commands: Commands, words: str, error: type
         "sbatch", f'echo "sbatch: error: {words}" >&2' if error is SlurmRefused else f'echo "{words}" >&2', "exit 1"
     )
     with pytest.raises(error, match=words.split("(")[0]):
+        commands.client().submit(Path("job.sh"), ["--partition=short"])
+
+
+def test_a_refusal_that_passes_says_what_a_person_can_do(commands: Commands) -> None:
+    commands.say("sbatch", f'echo "sbatch: error: {AWAY.format("Required partition not available")}" >&2', "exit 1")
+    with pytest.raises(SlurmRefused, match=r"not available\. The partition takes no jobs for now: ask .*\.$"):
         commands.client().submit(Path("job.sh"), ["--partition=short"])
 
 
