@@ -35,7 +35,7 @@ from osa_luigi.runner.last_words import last_words
 from osa_luigi.steps.behaviour import behaviour
 from osa_luigi.steps.call import StepCall
 from osa_luigi.steps.fake import FakeStep
-from osa_luigi.steps.software import software
+from osa_luigi.steps.software import other_software, software
 from osa_luigi.steps.standing import Standing, difference, remedy, standing
 from osa_luigi.steps.step import Command, Step
 
@@ -217,6 +217,7 @@ def _live(run: _Attempt) -> str:
     run.work.mkdir(parents=True)
     claim(run.scratch)
     run.log.parent.mkdir(parents=True, exist_ok=True)
+    _require_software(run.call)
     _require_inputs(run.call)
     bring = (lambda: _take_over(run)) if run.adopted else (lambda: _execute(run))
     run.tool = run_forked(_guarded(run, bring), run.log, run.work, run.call.needs.time_limit_s)
@@ -232,6 +233,18 @@ def _live(run: _Attempt) -> str:
     if not _present(run):
         raise StepError(f"{run.call.name}: another attempt committed something else meanwhile. Run it again.")
     return "outrun"
+
+
+def _require_software(call: StepCall) -> None:
+    """A product's key tells the versions that made it. A fake needs none of them."""
+    others = other_software(call.software) if call.fake is None else []
+    if others:
+        planned = ", ".join(f"{package} {before} (here {now})" for package, before, now in others)
+        raise StepError(
+            f"{call.name}: was planned with {planned}, in {sys.prefix} on {host()}. Nothing was made: its key would not be true. "
+            "Give the job the software of the plan (executor.slurm.environment, or what was installed before), or cancel what waits, "
+            "and run the night with the new software under another production id."
+        )
 
 
 def _require_inputs(call: StepCall) -> None:

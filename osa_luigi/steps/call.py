@@ -226,6 +226,8 @@ class StepCall:
     chosen
         What an input was chosen by, for people and the receipt; under ``lacks`` why it could not be, and what to do: the attempt fails
         by that. Not part of the key.
+    software
+        Versions that entered the key. An attempt refuses to be made with others; where none are told it cannot know.
     """
 
     step: str
@@ -239,6 +241,7 @@ class StepCall:
     fake: Mapping[str, Any] | None = None
     decisions: tuple[Mapping[str, Any], ...] = ()
     chosen: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    software: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False, compare=False)
     name: str = field(init=False, repr=False, compare=False)
     """``r0_to_dl1.Run02008.0003``: unique within a production. One text for all who keep it: an engine does so in many places."""
 
@@ -283,6 +286,7 @@ class StepCall:
             "fake": plain(self.fake),
             **({"decisions": plain(self.decisions)} if self.decisions else {}),
             **({"chosen": plain(self.chosen)} if self.chosen else {}),
+            **({"software": plain(self.software)} if self.software else {}),
         }
 
     @classmethod
@@ -302,4 +306,10 @@ class StepCall:
             fake=data["fake"],
             decisions=tuple(data.get("decisions", ())),
             chosen=data.get("chosen", {}),
+            software=_shared_software(*data.get("software", {}).items()),
         )
+
+
+@lru_cache(maxsize=16)
+def _shared_software(*versions: tuple[str, str]) -> Mapping[str, str]:
+    return dict(versions)

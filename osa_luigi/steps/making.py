@@ -84,6 +84,7 @@ def make(
         fake=fake,
         decisions=decisions,
         chosen=chosen or NOTHING,
+        software=software,
     )
 
 

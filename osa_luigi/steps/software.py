@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -24,6 +25,18 @@ def _version(package: str) -> str:
 def scientific_software() -> dict[str, str]:
     """The software set of a step key."""
     return {package: _version(package) for package in SCIENTIFIC}
+
+
+def other_software(before: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Packages of a step key that are here in another version than before: name, version before, version here.
+
+    What is not named counts as unchanged.
+    """
+    return [
+        (package, before[package], version)
+        for package, version in scientific_software().items()
+        if before.get(package, version) != version
+    ]
 
 
 @cache

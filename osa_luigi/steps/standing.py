@@ -17,7 +17,7 @@ from osa_luigi.products.identity import digest
 from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Presence, Receipt, current_receipt, presence
 from osa_luigi.steps.call import Input, StepCall
-from osa_luigi.steps.software import scientific_software
+from osa_luigi.steps.software import other_software
 
 UNIT = re.compile(r"Run\d{5,}(\.\d{4,})?", re.ASCII)
 
@@ -156,11 +156,7 @@ def _identities(inputs: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 def _other_software(receipt: Receipt) -> list[str]:
     """Packages that made the product in another version than this one, a line each."""
-    return [
-        f"software {package}: {receipt.software[package]} → {version}"
-        for package, version in scientific_software().items()
-        if receipt.software.get(package, version) != version
-    ]
+    return [f"software {package}: {before} → {now}" for package, before, now in other_software(receipt.software)]
 
 
 def difference(

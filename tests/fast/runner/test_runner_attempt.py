@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import sys
 import time
 from dataclasses import replace
 from itertools import count
@@ -19,6 +20,7 @@ from osa_luigi.products.production import Production
 from osa_luigi.products.receipt import Presence, ReceiptBook, current_receipt, presence
 from osa_luigi.steps.call import Input, Output
 from osa_luigi.steps.fake import content
+from osa_luigi.steps.software import scientific_software
 
 
 def products(production: Production) -> dict[str, str]:
@@ -211,6 +213,35 @@ def test_a_missing_input_is_named(fresh, production):
     check_failed(production, result, call)
     assert fresh.call(work.attempt, production.root, first).good
     assert fresh.call(work.attempt, production.root, call).outcome == "made"
+
+
+def test_nothing_is_made_with_other_software_than_was_planned(fresh, production):
+    planned = {**scientific_software(), "lstchain": "0.0.1"}
+    call = replace(fake_call(), fake=None, software=planned)
+    result = fresh.call(work.attempt, production.root, call)
+    here = scientific_software()["lstchain"]
+    assert f"{call.name}: was planned with lstchain 0.0.1 (here {here}), in {sys.prefix} on " in result.reason
+    assert "ctapipe" not in result.reason
+    assert "executor.slurm.environment" in result.reason
+    check_failed(production, result, call)
+
+
+def test_with_the_software_of_the_plan_an_attempt_goes_on(fresh, production):
+    call = fake_call("dl1ab", inputs=(product(fake_call(), production.root),))
+    for same in (replace(call, fake=None, software=scientific_software()), replace(call, fake=None)):
+        assert "missing input" in fresh.call(work.attempt, production.root, same).reason
+
+
+def test_a_fake_is_made_with_any_software(fresh, production):
+    call = replace(fake_call(), software={**scientific_software(), "lstchain": "0.0.1"})
+    assert fresh.call(work.attempt, production.root, call).outcome == "made"
+
+
+def test_what_is_there_is_taken_with_any_software(fresh, production):
+    call = fake_call()
+    assert fresh.call(work.attempt, production.root, call).outcome == "made"
+    later = replace(call, fake=None, software={**scientific_software(), "lstchain": "0.0.1"})
+    assert fresh.call(work.attempt, production.root, later).outcome == "present"
 
 
 def test_a_file_in_the_way_is_named_with_what_to_do(fresh, production):

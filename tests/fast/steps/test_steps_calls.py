@@ -90,6 +90,16 @@ def test_no_two_scientific_settings_give_the_same_key(paper: Paper, name):
 
 
 @pytest.mark.parametrize("name", CHAIN)
+def test_the_versions_of_its_key_travel_with_a_call(paper: Paper, name):
+    call = paper.call(name, software={"lstchain": "0.13"})
+    travelled = [StepCall.from_json(json.loads(json.dumps(call.as_json()))) for _ in range(2)]
+    assert call.software == travelled[0].software == {"lstchain": "0.13"}
+    assert travelled[0].software is travelled[1].software
+    before = {key: value for key, value in call.as_json().items() if key != "software"}
+    assert StepCall.from_json(before) == call  # of an array that an earlier version wrote
+
+
+@pytest.mark.parametrize("name", CHAIN)
 def test_needs_are_not_in_the_key_software_is(paper: Paper, name):
     call = paper.call(name)
     assert paper.call(name, needs=Needs(9, 9, 9.0)).key == call.key
