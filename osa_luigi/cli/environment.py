@@ -23,7 +23,8 @@ def pack_(archive: Path, as_json: bool) -> None:
     """Pack all that this interpreter has installed into ARCHIVE, osa_luigi included.
 
     With executor.slurm.environment.archive jobs run from it: each node unpacks it once. Compressed if its name ends in gz, which
-    takes longer. An interpreter of the system's (in /usr) is not packed: the nodes must have the same. Pack again after an update.
+    takes longer. An interpreter of the system's (in /usr) is not packed: the nodes must have the same. Pack again after an update,
+    best to another name: jobs that wait start only with the archive that they were submitted with.
 
     \b
     Examples:

@@ -147,6 +147,143 @@ def test_where_it_cannot_be_unpacked_it_says_so(small, production, tmp_path) -> 
     assert RecordReader(array).new() == []
 
 
+# ---- another archive at the same place ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def packs(tmp_path, monkeypatch):
+    """Packs a package of some version to some place."""
+    monkeypatch.setattr(packing, "_interpreter", lambda prefix: {})
+    monkeypatch.setattr(packing, "_editable", lambda folders: [])
+    site = tmp_path / "site-packages"
+    site.mkdir()
+
+    def pack(archive: Path, version: str) -> packing.Packed:
+        (site / "pack.py").write_text(f"VERSION = '{version}'\n")
+        (site / "large.bin").write_bytes(version.encode() * 500_000)
+        return packing.pack(archive, [site])
+
+    return pack
+
+
+PLACES = ["env.tar", "env.tar.gz", "with 'quotes' and $(touch made) {it}/env.tar"]
+
+
+@pytest.fixture(params=PLACES)
+def place(request, tmp_path) -> Path:
+    archive = tmp_path / request.param
+    archive.parent.mkdir(exist_ok=True)
+    return archive
+
+
+def bash(archive: Path, local: Path, before: str = "") -> list[str]:
+    """The script of a job that is submitted now; it prints what it would run with."""
+    lines = packing.unpacking(archive, local)
+    return ["/bin/bash", "-pc", "\n".join([before, *lines, f'cat "$environment/{packing.LIBRARY}/pack.py"'])]
+
+
+def ran(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, env={"PATH": os.environ["PATH"]}, cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def left(local: Path) -> list[str]:
+    return sorted(os.listdir(local / f"osa-{os.getuid()}"))
+
+
+def test_a_job_that_waited_does_not_start_with_what_was_packed_since(packs, place, tmp_path) -> None:
+    first = packs(place, "old")
+    waiting = [bash(place, tmp_path / f"node {number}") for number in range(2)]
+    assert ran(waiting[0], tmp_path).stdout == "VERSION = 'old'\n"
+    second = packs(place, "new")
+    assert first.identity != second.identity
+    refused = ran(waiting[1], tmp_path)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    last = refused.stderr.splitlines()[-1]
+    assert last.startswith(f"{tmp_path}/node 1/osa-{os.getuid()}/{first.identity}: {place} was packed again")
+    assert "osa cancel --all --date" in last
+    assert left(tmp_path / "node 1") == ["lock"]
+    # who has it unpacked goes on, and a new job has its own beside it
+    assert ran(waiting[0], tmp_path).stdout == "VERSION = 'old'\n"
+    assert ran(bash(place, tmp_path / "node 0"), tmp_path).stdout == "VERSION = 'new'\n"
+    assert left(tmp_path / "node 0") == sorted([first.identity, second.identity, "lock"])
+    packs(place, "old")
+    assert ran(waiting[1], tmp_path).stdout == "VERSION = 'old'\n"
+    assert not (tmp_path / "made").exists()
+
+
+def test_many_that_start_with_another_archive_all_say_so(packs, tmp_path) -> None:
+    packs(archive := tmp_path / "env.tar", "old")
+    waiting = bash(archive, tmp_path / "local")
+    packs(archive, "new")
+    os.truncate(archive, 20_480)  # it is enough to see how it begins
+    started = [subprocess.Popen(waiting, stderr=subprocess.PIPE, text=True) for _ in range(5)]
+    assert ["was packed again" in element.communicate(timeout=60)[1] for element in started] == [True] * 5
+    assert {element.returncode for element in started} == {1}
+    assert left(tmp_path / "local") == ["lock"]
+
+
+WHILE_IT_IS_READ = """tar() {{
+  case $1 in -xOf) command tar "$@" ;; *) {then}; command tar "$@" ;; esac
+}}
+"""
+
+
+def test_an_archive_that_is_replaced_between_the_looks_is_found_out(packs, tmp_path) -> None:
+    packs(archive := tmp_path / "env.tar", "old")
+    packs(new := tmp_path / "new.tar", "new")
+    refused = ran(bash(archive, tmp_path / "local", WHILE_IT_IS_READ.format(then=f"cp '{new}' '{archive}'")), tmp_path)
+    assert refused.returncode == 1
+    assert "was packed again" in refused.stderr.splitlines()[-1]
+    assert left(tmp_path / "local") == ["lock"]
+
+
+def end_of_members(archive: Path) -> int:
+    with tarfile.open(archive) as tar:
+        return tar.getmember(packing.END).offset
+
+
+@pytest.mark.parametrize(
+    ("archive", "keep", "words"),
+    [
+        ("env.tar", lambda path: end_of_members(path), "is cut short"),
+        ("env.tar", lambda path: end_of_members(path) - 5000, "cannot be unpacked there. Look for room and rights"),
+        ("env.tar", lambda path: 100, "cannot be read on this node"),
+        ("env.tar.gz", lambda path: path.stat().st_size - 100, "(gzip: stdin: unexpected end of file)"),
+    ],
+)
+def test_a_torn_archive_is_not_used(packs, tmp_path, archive, keep, words) -> None:
+    packs(place := tmp_path / archive, "old")
+    waiting = bash(place, tmp_path / "local")
+    os.truncate(place, keep(place))
+    refused = ran(waiting, tmp_path)
+    assert refused.returncode == 1
+    assert words in refused.stderr.splitlines()[-1]
+    assert left(tmp_path / "local") == ["lock"]
+
+
+def test_a_node_without_room_says_so_and_keeps_nothing(packs, tmp_path) -> None:
+    packs(archive := tmp_path / "env.tar", "old")
+    refused = ran(bash(archive, tmp_path / "local", "ulimit -f 1000; trap '' XFSZ"), tmp_path)
+    assert refused.returncode == 1
+    last = refused.stderr.splitlines()[-1]
+    assert "Look for room and rights" in last
+    assert "(tar: " in last
+    assert left(tmp_path / "local") == ["lock"]
+
+
+def test_an_archive_of_an_earlier_version_is_to_be_packed_again(packs, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(packing, "FORMAT", 1)
+    packs(archive := tmp_path / "env.tar", "old")
+    monkeypatch.undo()
+    with pytest.raises(ExecutorError, match="Make it with `osa environment pack`"):
+        packing.unpacking(archive, tmp_path)
+
+
+# ---- packing -----------------------------------------------------------------------------------------------------------
+
+
 def test_the_same_content_is_the_same_environment(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(packing, "_interpreter", lambda prefix: {})
     site = tmp_path / "site-packages"
