@@ -12,8 +12,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from osa_luigi.batch.slurm.adapter import shared_snapshot
-from osa_luigi.batch.slurm.client import SlurmClient
+from osa_luigi.batch.slurm.accounts import known_accounts, other_accounts
+from osa_luigi.batch.slurm.adapter import view_of
 from osa_luigi.batch.slurm.desk import Desk, Stand, Where
 from osa_luigi.batch.slurm.executor import job_key
 from osa_luigi.batch.slurm.states import stuck
@@ -110,8 +110,8 @@ def open_desk(main: MainConfig, production: Production) -> Desk:
     executor = main.executor
     if executor.type != "slurm":
         return Desk(production, None, None)
-    client = SlurmClient(executor.slurm.client_timeout_seconds)
-    return Desk(production, client, shared_snapshot(client, executor.slurm))
+    view = view_of(executor.slurm, known_accounts(other_accounts(production)))
+    return Desk(production, view.client, view.snapshot)
 
 
 def run_summary_finding(configuration: Configuration, day: date, desk: Desk) -> Finding | None:
@@ -155,8 +155,12 @@ def finding_of(part: Part, stand: Stand, desk: Desk, main: MainConfig, began: da
         memory_mb=job.asked.memory_mb,
         time_limit_s=limit_s,
         failures=tuple((str(failure.cause), failure.text) for failure in job.failures) + told,
-        text=f"its jobs are of the account {other}, and only to that SLURM shows them" if other else job.text,
+        text=_whose(other) if other else job.text,
     )
+
+
+def _whose(other: str) -> str:
+    return f"its jobs are of the account {other}; where jobs are shown to their owner alone (PrivateData), only that sees them"
 
 
 def stand_of(desk: Desk, part: Part) -> Stand | None:

@@ -65,6 +65,15 @@ def test_an_accounting_that_is_away_says_nothing(kept: Cluster, client: SlurmCli
     assert client.find("never-submitted") == []
 
 
+def test_jobs_of_another_account_are_told_of_where_they_are_asked_for(kept: Cluster, client: SlurmClient) -> None:
+    options = [*QUIET, "--parsable", "--job-name=osa-theirs", "--chdir=/", "--array=0", "--wrap=true"]
+    job = int(subprocess.check_output(["sbatch", *options], env=kept.environment, user=65534, text=True))
+    wider = SlurmClient(environment=kept.environment, others=[65534])
+    [seen] = eventually(lambda: wider.accounting([job], HOUR_AGO))
+    assert (seen.name, seen.job, seen.index) == ("osa-theirs", job, 0)
+    assert client.accounting([job], HOUR_AGO) == []
+
+
 def test_it_is_asked_once_for_many_and_not_for_none(client: SlurmClient) -> None:
     assert client.accounting([], HOUR_AGO) == []
     assert client.accounting(range(1000, 2000), HOUR_AGO) == []

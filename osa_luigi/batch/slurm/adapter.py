@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,18 +33,35 @@ CHOOSING = ("SLURM_CONF", "SLURM_CONF_SERVER")
 """Variables that choose the cluster which SLURM's commands talk to."""
 
 
-def look_folder() -> Path:
-    """Where the engines of this user on this host share their look at the queue: one folder for each cluster.
+def look_folder(others: Iterable[int] = ()) -> Path:
+    """Where the engines of this user on this host share their look at the queue: one folder for each cluster, and set of further accounts.
 
-    Taken for the queue of another cluster, a queue without an engine's arrays would say that SLURM has lost them all.
+    Taken for the queue of another cluster, a queue without an engine's arrays would say that SLURM has lost them all; so would one
+    without the jobs of an account whose arrays it goes on with.
     """
-    cluster = digest([os.environ.get(name, "") for name in CHOOSING])[:8]
-    return Path(tempfile.gettempdir()) / f"osa-slurm-{os.getuid()}-{cluster}"
+    asked = digest([*(os.environ.get(name, "") for name in CHOOSING), *sorted(others)])[:8]
+    return Path(tempfile.gettempdir()) / f"osa-slurm-{os.getuid()}-{asked}"
 
 
-def shared_snapshot(client: SlurmClient, settings: SlurmSettings) -> SharedSnapshot:
-    """The look at the queue that all of this user's processes on this host share."""
-    return SharedSnapshot(client, look_folder(), settings.poll_seconds / 2)
+@dataclass(frozen=True, slots=True)
+class View:
+    """SLURM, asked for the jobs of this user and of some others: its commands, and the look at the queue that processes share."""
+
+    client: SlurmClient
+    snapshot: SharedSnapshot
+
+
+def view_of(settings: SlurmSettings, others: Iterable[int] = ()) -> View:
+    """What this process sees of the jobs of this user, and of other accounts.
+
+    Parameters
+    ----------
+    others
+        Their user ids.
+    """
+    accounts = frozenset(others)
+    client = SlurmClient(settings.client_timeout_seconds, others=accounts)
+    return View(client, SharedSnapshot(client, look_folder(accounts), settings.poll_seconds / 2))
 
 
 class SharedCluster:
@@ -57,9 +75,9 @@ class SharedCluster:
 
     def __init__(self, settings: SlurmSettings) -> None:
         self.settings = settings
-        self.client = SlurmClient(settings.client_timeout_seconds)
-        self.snapshot = shared_snapshot(self.client, settings)
-        self.max_index = self._limits().max_array_size - 1
+        self.view = view_of(settings)
+        self.limits = self._limits()
+        self.max_index = self.limits.max_array_size - 1
 
     def _limits(self) -> Limits:
         """Waited for, as every later answer is: that SLURM is away just when a night is begun fails none of its tasks."""
@@ -67,7 +85,7 @@ class SharedCluster:
         while True:
             limits, silence = None, None
             try:
-                limits = self.client.limits()
+                limits = self.view.client.limits()
             except SlurmAbsent:
                 raise
             except SlurmAway as error:
@@ -88,24 +106,30 @@ class NightCluster:
         Folder of the arrays.
     binds
         Places that jobs in an image must see.
+    others
+        User ids of accounts whose arrays it goes on with.
     """
 
-    def __init__(self, shared: SharedCluster, arrays: Path, binds: Sequence[Path] = ()) -> None:
-        self._shared = shared
+    def __init__(
+        self, shared: SharedCluster, arrays: Path, binds: Sequence[Path] = (), others: Iterable[int] = ()
+    ) -> None:
+        accounts = frozenset(others)
+        self._settings = shared.settings
+        self._view = view_of(shared.settings, accounts) if accounts else shared.view
         self._arrays = arrays
         self._binds = binds
 
     def submit(self, array: m.ArrayState) -> int:
         """Call sbatch."""
         request = self._request(array)
-        return self._shared.client.submit(request.folder / SCRIPT, options(request))
+        return self._view.client.submit(request.folder / SCRIPT, options(request))
 
     def write_script(self, array: m.ArrayState, folder: Path) -> None:
         """The batch script of an array."""
-        write_script(folder, self._shared.settings.environment, self._binds)
+        write_script(folder, self._settings.environment, self._binds)
 
     def _request(self, array: m.ArrayState) -> ArrayRequest:
-        settings = self._shared.settings
+        settings = self._settings
         jobs = max(len(element.jobs) for element in array.elements.values())
         return ArrayRequest(
             name=array.name,
@@ -120,25 +144,25 @@ class NightCluster:
     def queue(self) -> tuple[float, Mapping[str, Mapping[int, Sighting]]]:
         """When SLURM was asked, and what its queue held."""
         now = time.time()
-        snapshot = self._shared.snapshot.get(now)
+        snapshot = self._view.snapshot.get(now)
         return time.monotonic() - max(0.0, now - snapshot.taken_at), by_name(snapshot.sightings)
 
     def find(self, name: str) -> list[Sighting]:
         """What SLURM knows of a name."""
-        return self._shared.client.find(name)
+        return self._view.client.find(name)
 
     def accounting(self, arrays: Mapping[str, int]) -> Mapping[str, Mapping[int, Sighting]]:
         """What the accounting knows of arrays; of an earlier job that had the same id nothing is taken."""
-        seen = self._shared.client.accounting(arrays.values(), datetime.now(UTC) - LOOK_BACK)
+        seen = self._view.client.accounting(arrays.values(), datetime.now(UTC) - LOOK_BACK)
         return by_name(sighting for sighting in seen if sighting.name in arrays)
 
     def cancel(self, job: int, indices: tuple[int, ...]) -> None:
         """Call scancel."""
-        self._shared.client.cancel(job, indices or None)
+        self._view.client.cancel(job, indices or None)
 
     def release(self, job: int, indices: tuple[int, ...]) -> None:
         """Call ``scontrol release``."""
-        self._shared.client.release(job, indices)
+        self._view.client.release(job, indices)
 
 
 def by_name(sightings: Iterable[Sighting]) -> Mapping[str, Mapping[int, Sighting]]:

@@ -65,6 +65,8 @@ class Limits:
         Whether ``sacct`` answers.
     version
         Of SLURM, as ``22.05.8``.
+    private_jobs
+        Whether jobs are shown to nobody but their owners, SLURM's operators excepted.
     """
 
     max_array_size: int
@@ -72,6 +74,7 @@ class Limits:
     min_job_age_s: float
     accounting: bool
     version: str
+    private_jobs: bool
 
 
 def read_queue(text: str) -> list[Sighting]:
@@ -175,6 +178,7 @@ def read_limits(text: str) -> Limits:
             min_job_age_s=float(_number(values["MinJobAge"].removesuffix(" sec"))),
             accounting=values["AccountingStorageType"].endswith("/slurmdbd"),
             version=values["SLURM_VERSION"],
+            private_jobs=not {"jobs", "all"}.isdisjoint(values.get("PrivateData", "").strip().split(",")),
         )
     except (KeyError, ValueError) as error:
         raise _unreadable("scontrol show config", str(error)) from error

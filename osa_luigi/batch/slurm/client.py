@@ -73,6 +73,7 @@ _AWAY = (
     "munge",
     "configuration source",
     "configuration file",
+    "invalid user: ",  # of whom this machine does not know (now): squeue leaves his jobs out, and ends well
 )
 """What commands say when the trouble is on the way to SLURM, or passes; in lower case. Anything else they say of a submission is a no."""
 
@@ -84,7 +85,7 @@ _REFUSED = (
     "sbatch: option",
     "sbatch: invalid",
 )
-_PERMISSION = ("access/permission denied",)
+_PERMISSION = ("access/permission denied", "invalid user id")
 _OVER = ("invalid job id", "already completing or completed", "job has already finished")
 _KILL_WAIT_S = 5.0
 
@@ -117,7 +118,7 @@ class _Answer:
 
 
 class SlurmClient:
-    """This user's way to SLURM.
+    """This user's way to SLURM: to his jobs, and to those of others whose arrays he goes on with.
 
     Parameters
     ----------
@@ -126,13 +127,17 @@ class SlurmClient:
     environment
         Stands for `os.environ`; ``SLURM_CONF`` in it chooses the cluster. Options that an operator's own environment holds for SLURM's
         commands do not reach them.
+    others
+        User ids of accounts whose jobs are asked for, too.
     """
 
-    def __init__(self, timeout_s: float = 30.0, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, timeout_s: float = 30.0, environment: Mapping[str, str] | None = None, others: Iterable[int] = ()
+    ) -> None:
         self.calls: Counter[str] = Counter()
         self._timeout_s = timeout_s
         self._environment = _cleared(os.environ if environment is None else environment)
-        self._user = str(os.getuid())
+        self._users = ",".join(map(str, (os.getuid(), *sorted(others))))
 
     def submit(self, script: Path, options: Sequence[str]) -> int:
         """Hand a batch script to ``sbatch``.
@@ -157,7 +162,7 @@ class SlurmClient:
         raise answer.away()
 
     def queue(self, prefix: str = "") -> list[Sighting]:
-        """All jobs of this user that SLURM has in its memory, finished ones among them.
+        """All jobs of these users that SLURM has in its memory, finished ones among them.
 
         Parameters
         ----------
@@ -323,14 +328,14 @@ class SlurmClient:
 
     def _squeue(self, *options: str, within_s: float | None = None) -> str:
         layout = ",".join(f"{field}:0{MARK}" for field in QUEUE_FIELDS)
-        words = ("squeue", "-h", "-t", "all", "-u", self._user, "-O", layout, *options)
+        words = ("squeue", "-h", "-t", "all", "-u", self._users, "-O", layout, *options)
         return self._checked(self._ask(*words, within_s=within_s)).output
 
     def _accounting(self, since: datetime, *options: str) -> list[Sighting]:
         layout = ("-X", "-n", "-D", "-p", f"--delimiter={MARK}", "-o", ",".join(ACCOUNT_FIELDS))
         window = ("-S", since.astimezone().strftime("%Y-%m-%dT%H:%M:%S"), "-E", "now")
         try:
-            answer = self._ask("sacct", *layout, *window, "-u", self._user, *options)
+            answer = self._ask("sacct", *layout, *window, "-u", self._users, *options)
         except SlurmAbsent as error:
             raise NoAccounting(str(error)) from error
         except SlurmAway as error:

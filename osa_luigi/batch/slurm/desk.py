@@ -7,7 +7,6 @@ why the job ended, even if SLURM has forgotten it by then. Retrying removes the 
 from __future__ import annotations
 
 import getpass
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 
+from osa_luigi.batch.slurm.accounts import account_name, other_account
 from osa_luigi.batch.slurm.client import SlurmClient
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.model import ArrayState, JobState
@@ -90,7 +90,8 @@ class Desk:
     Parameters
     ----------
     client
-        This user's way to SLURM; `None` where the executor is another one: then only the journal is read.
+        The way to SLURM, also to the jobs of other accounts that have open arrays here; `None` where the executor is another one: then
+        only the journal is read.
     snapshot
         The shared look at the queue.
     """
@@ -168,7 +169,7 @@ class Desk:
                 self._cancel(job, sorted(indices), other)
             if not ids:
                 whose = (
-                    f"Its account is {other}, and only to that SLURM tells of it: {HAVE_IT}"
+                    f"Its account is {other}. Where jobs are shown to their owner alone (PrivateData), only that can tell: {HAVE_IT}"
                     if other
                     else "Ask again in a minute."
                 )
@@ -189,15 +190,9 @@ class Desk:
             raise SlurmRefused(f"SLURM job {job} is of the account {other}: {HAVE_IT} ({error})") from error
 
     def other_account(self, array: str) -> str:
-        """Whose an array is, if it is not this account's: of whose engine the folder is that was made before its submission."""
-        folder = self._arrays_folder / array
-        try:
-            owner = folder.stat().st_uid
-            return "" if owner == os.getuid() else folder.owner()
-        except OSError:
-            return ""
-        except KeyError:  # an account that this machine does not know
-            return str(owner)
+        """Whose an array is, if it is not this account's; empty if it is."""
+        account = other_account(self._arrays_folder / array)
+        return "" if account is None else account_name(account)
 
     @property
     def _slurm(self) -> SlurmClient:

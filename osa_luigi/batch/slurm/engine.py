@@ -135,6 +135,8 @@ class Engine:
         self.said: list[str] = []
         self._away: Silence | None = None
         self._unaccounted: Silence | None = None
+        self._foreign: set[int] = set()
+        """Jobs that SLURM did not let this account cancel: it is not asked, and the operator not told, at each look anew."""
         self._asked_accounting = False
         self._unwritten: list[Command] = []
         """What the disk did not take: it is tried again before each look."""
@@ -379,15 +381,20 @@ class Engine:
         return ex.Accounted(self._now(), found)
 
     def _cancel(self, job: int, indices: tuple[int, ...]) -> None:
+        if job in self._foreign:
+            return
         try:
             self._world.cluster.cancel(job, indices)
         except (SlurmAway, SlurmRefused) as error:
             self.said.append(f"scancel {job}: {error}")
+            if isinstance(error, SlurmRefused):
+                self._foreign.add(job)
 
     def _release(self, asked: ex.Release) -> Event | None:
         try:
             self._world.cluster.release(asked.job, asked.indices)
         except (SlurmAway, SlurmRefused) as error:
             self.said.append(f"scontrol release {asked.job}: {error}")
-            return None
+            if isinstance(error, SlurmAway):
+                return None  # a refusal counts as a try, or it would go on for ever
         return ex.Released(self._now(), asked.array, asked.indices)

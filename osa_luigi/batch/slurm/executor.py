@@ -11,6 +11,7 @@ from pathlib import Path
 
 from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.slurm.adapter import NightCluster, SharedCluster
+from osa_luigi.batch.slurm.adoption import adopted_accounts
 from osa_luigi.batch.slurm.asking import asked_by
 from osa_luigi.batch.slurm.engine import Engine, World
 from osa_luigi.batch.slurm.exchange import Tell
@@ -108,7 +109,8 @@ class _Night:
         lease = Lease(production)
         folder = production.state / "engine"
         journal = Journal(FileStore(folder), {"cache": str(binds[0])})
-        self._night_cluster = NightCluster(cluster, folder / "arrays", binds)
+        others = adopted_accounts(production, cluster.limits)
+        self._night_cluster = NightCluster(cluster, folder / "arrays", binds, others)
         self._files = ProductionFiles(
             folder / "arrays",
             (self._learned, production.root.parent.name),

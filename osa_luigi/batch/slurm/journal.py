@@ -162,6 +162,11 @@ class Journal:
                     _leave(arrays, jobs.pop(name), failures)
         return list(arrays.values()), list(jobs.values())
 
+    def open_names(self) -> list[str]:
+        """The names of the arrays that are not closed."""
+        held = {name: self._store.names(f"arrays/{name}") for name in self._store.names("arrays")}
+        return [name for name, files in held.items() if "closed.json" not in files and "intent.json" in files]
+
     def closed_arrays(self) -> list[str]:
         """The names of the arrays of which nothing more is expected: no engine reads their folders any more."""
         return [name for name in self._store.names("arrays") if "closed.json" in self._store.names(f"arrays/{name}")]
@@ -171,13 +176,8 @@ class Journal:
         return content["failures"] if content else []
 
     def _intents(self) -> list[dict[str, Any]]:
-        intents = []
-        for name in self._store.names("arrays"):
-            held = self._store.names(f"arrays/{name}")
-            if "closed.json" not in held and "intent.json" in held:
-                intent = self._load(f"arrays/{name}/intent.json")
-                intents += [intent] if intent else []
-        return intents
+        intents = (self._load(f"arrays/{name}/intent.json") for name in self.open_names())
+        return [intent for intent in intents if intent]
 
     def _load(self, path: str) -> dict[str, Any] | None:
         try:

@@ -1,4 +1,4 @@
-"""One look at SLURM's queue for all engines of a user on a host.
+"""One look at SLURM's queue for all engines of a user on a host that ask for the same accounts' jobs.
 
 The first engine that finds the last look too old takes a new one, under a lock; the others read its file. A look that failed is shared
 just the same: a slurmctld in trouble is not asked by everybody in turn. The folder must be on a disk of the host itself.
@@ -40,7 +40,7 @@ class Queue(Protocol):
     """Of a `SlurmClient`, what a snapshot needs."""
 
     def queue_text(self) -> str:
-        """All jobs of this user that SLURM has in its memory, for `read_queue`."""
+        """All jobs of the users that it asks for that SLURM has in its memory, for `read_queue`."""
         ...
 
 
@@ -53,7 +53,7 @@ class Snapshot:
     taken_at
         Before SLURM was asked, on the clock of `SharedSnapshot.get`: a job submitted later need not be in it. Unit: s.
     sightings
-        Of all jobs of this user.
+        Of all jobs of the users that were asked for.
     """
 
     taken_at: float
@@ -87,7 +87,7 @@ class SharedSnapshot:
     client
         Asks SLURM if it must be asked.
     folder
-        One for each user and cluster, on a disk of this host; made if it is not there.
+        One for each user, cluster, and set of users that are asked for; on a disk of this host; made if it is not there.
     max_age_s
         How old a look may be. Unit: s.
     """

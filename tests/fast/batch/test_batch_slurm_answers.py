@@ -22,6 +22,7 @@ AccountingStorageType   = accounting_storage/slurmdbd
 MaxArraySize            = 1001
 MaxJobCount             = 10000
 MinJobAge               = 300 sec
+PrivateData             = none
 SLURM_VERSION           = 22.05.8
 """
 
@@ -233,6 +234,14 @@ def test_limits() -> None:
     assert limits.accounting
     assert limits.version == "22.05.8"
     assert not read_limits(CONFIG.replace("accounting_storage/slurmdbd", "(null)")).accounting
+
+
+@pytest.mark.parametrize(
+    ("shown", "private"),
+    [("none", False), ("accounts,usage", False), ("cloud,jobs", True), ("jobs", True), ("all", True)],
+)
+def test_whether_jobs_are_shown_to_their_owner_alone(shown: str, private: bool) -> None:
+    assert read_limits(CONFIG.replace("= none", f"= {shown}")).private_jobs is private
 
 
 @given(st.integers(0, len(CONFIG) - 1))

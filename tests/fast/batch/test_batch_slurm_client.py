@@ -171,6 +171,30 @@ def test_a_time_is_asked_for_in_the_machines_zone(commands: Commands) -> None:
     assert "--jobs=3,7" in words
 
 
+def test_other_accounts_are_asked_for_too(commands: Commands) -> None:
+    for command in ("squeue", "sacct"):
+        commands.say(command, f'echo "$@" >> {commands.folder}/words')
+    environment = {"PATH": f"{commands.folder}:/usr/bin:/bin"}
+    SlurmClient(environment=environment).find("osa")
+    SlurmClient(environment=environment, others=[8, 7]).find("osa")
+    asked = [line.split() for line in (commands.folder / "words").read_text().splitlines()]
+    me = str(os.getuid())
+    assert [words[words.index("-u") + 1] for words in asked] == [me, me, f"{me},7,8", f"{me},7,8"]
+
+
+def test_an_account_that_is_not_known_just_now_has_not_no_jobs(commands: Commands) -> None:
+    """squeue leaves it out, and ends well."""
+    commands.say("squeue", "echo 'squeue: error: Invalid user: 41001' >&2")
+    with pytest.raises(SlurmAway, match="Invalid user: 41001"):
+        commands.client().queue()
+
+
+def test_what_is_another_users_is_not_released(commands: Commands) -> None:
+    commands.say("scontrol", "echo 'slurm_suspend error: Invalid user id' >&2", "exit 1")
+    with pytest.raises(SlurmRefused, match="refuses to release 1"):
+        commands.client().release(1, [2])
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [
