@@ -35,6 +35,8 @@ class JobInFlight:
     awaited_by: list[TaskInFlight] = field(default_factory=list)
     heard: bool = False
     running: bool = False
+    tells_steps: bool = False
+    """Whether the executor tells of single steps; a cluster's does not."""
     made: int = 0
     log: str = ""
     said: str = "waiting to start"
@@ -45,15 +47,15 @@ class JobInFlight:
         """Take note of what the executor tells before the end."""
         self.heard = True
         self.running = event.kind != "state" or event.running
+        self.tells_steps |= event.kind != "state"
         self.made += event.kind == "made"
-        self.log = event.log or self.log
         words = {"step": f"running {event.call}", "made": f"made {event.call}", "failed": f"failed: {event.text}"}
         self.said = words.get(event.kind, event.text)
 
     @property
     def message(self) -> str:
         """For luigi's web page."""
-        steps = f" ({self.made} of {self.calls} steps made)" if self.running else ""
+        steps = f" ({self.made} of {self.calls} steps made)" if self.running and self.tells_steps else ""
         return f"{self.said}{steps}\nlog: {self.log}" if self.log else f"{self.said}{steps}"
 
     @property

@@ -104,6 +104,8 @@ class OsaWorker(LastingWorker):
         self._executor: Executor | None = None
         self._jobs: dict[str, JobInFlight] = {}
         self._given_up: set[str] = set()
+        self._logs: dict[str, str] = {}
+        """Of jobs that were handed out alone and have ended, until luigi tells its scheduler."""
         self._collecting = gc.get_threshold()
         self._ended = 0
         """Counts what may give luigi's scheduler more to hand out."""
@@ -200,6 +202,8 @@ class OsaWorker(LastingWorker):
         if isinstance(task, BatchTask) and not joined and task.batchable and kwargs["status"] in (DONE, FAILED):
             # Detached from the batch that it was in: run again and DONE, it would mark those of its siblings DONE that still run.
             kwargs |= {"batch_id": f"alone.{task.task_id}", "batchable": True}
+        if log := self._logs.pop(kwargs["task_id"], ""):
+            kwargs["tracking_url"] = Path(log).as_uri()
         super()._add_task(*args, **kwargs)
         if joined:
             del self._add_task_history[noted:]  # its members stand for it
@@ -269,6 +273,7 @@ class OsaWorker(LastingWorker):
                 self._take_up_again(event.job)
             return
         job.task.heard(event)
+        job.log = event.log or job.log
         match event.kind:
             case "done":
                 self._end(job)
@@ -308,7 +313,9 @@ class OsaWorker(LastingWorker):
         for flight in job.awaited_by:
             flight.end(job, failure)
             self._messages.note_batch(flight)
-        if not job.is_handed_out_alone:
+        if job.is_handed_out_alone:
+            self._logs[job.task.task_id] = job.log
+        else:
             self._tell_member(job, failure, many=many)
         for flight in job.awaited_by:
             if not flight.left:

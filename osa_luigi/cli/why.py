@@ -104,6 +104,8 @@ def _what(findings: list[Finding], known: Mapping[str, Part]) -> str:
         case Situation.UNSEEN:
             whose = finding.text or "the engine looks it up"
             return f"handed to SLURM as {elements} in array {finding.array}, of which its queue says nothing (now): {whose}"
+        case Situation.HELD:
+            return f"SLURM does not take array {finding.array} for now{_since(finding)}; it is handed in again and again: {finding.text}"
         case Situation.ENDED:
             return f"SLURM {elements} has ended; the engine takes it in at its next look"
         case Situation.READY:

@@ -38,6 +38,8 @@ class Situation(StrEnum):
     GIVEN_UP = "given up"
     RUNNING = "running"
     QUEUED = "queued"
+    HELD = "not taken"
+    """SLURM does not take it for now."""
     UNSEEN = "with SLURM"
     """SLURM has it, or may have it; its queue does not say more."""
     ENDED = "ended"
@@ -50,6 +52,7 @@ class Situation(StrEnum):
 
 
 SITUATIONS: Mapping[Where, Situation] = {
+    Where.HELD: Situation.HELD,
     Where.UNSURE: Situation.UNSEEN,
     Where.UNSEEN: Situation.UNSEEN,
     Where.WAITING: Situation.QUEUED,
@@ -155,7 +158,7 @@ def finding_of(part: Part, stand: Stand, desk: Desk, main: MainConfig, began: da
         memory_mb=job.asked.memory_mb,
         time_limit_s=limit_s,
         failures=tuple((str(failure.cause), failure.text) for failure in job.failures) + told,
-        text=_whose(other) if other else job.text,
+        text=_whose(other) if other else stand.refusal or job.text,
     )
 
 

@@ -446,5 +446,8 @@ class Files:
     def short_of_memory(self, jobs: Iterable[m.JobState]) -> frozenset[str]:
         return frozenset()
 
+    def output(self, jobs: Iterable[m.JobState]) -> Mapping[str, str]:
+        return {}
+
     def learn(self, stage: str, first: Asked, needed: Asked) -> None:
         self._slurm.danger.step()

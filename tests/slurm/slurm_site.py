@@ -41,6 +41,8 @@ class Site:
     resources: dict[str, int] = field(default_factory=lambda: dict(LITTLE))
     """Of each step."""
     engines: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    scheduler: tuple[str, ...] = ("--local-scheduler",)
+    """Luigi's option for it."""
 
     def configure(self, **fake: object) -> None:
         """Write configuration and night; JSON is YAML."""
@@ -81,7 +83,7 @@ class Site:
         with (self.folder / f"luigi{len(self.engines)}.log").open("wb") as log:
             command = [
                 *(luigi(), "--module", "osa_luigi", *(task or ("NightTask",))),
-                *("--date", "2024-11-15", "--local-scheduler"),
+                *("--date", "2024-11-15", *self.scheduler),
             ]
             process = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=log, stderr=log)
         self.engines.append(process)

@@ -6,12 +6,14 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from slurm_site import PATIENCE_S, Site
 from waiting import eventually
 
 from osa_luigi.batch.slurm.recorder import Recording
 from osa_luigi.batch.slurm.replay import replay
+from osa_luigi.cli.demo.luigid import Luigid
 from osa_luigi.products.receipt import ReceiptBook
 
 BUSY = 10
@@ -112,12 +114,40 @@ def test_a_partition_that_is_drained_when_the_night_is_begun_is_waited_for(site:
     try:
         engine = site.start()
         log = site.folder / "luigi0.log"
-        eventually(lambda: log.read_text().count("takes no jobs for now") > 1 or engine.poll() is not None, PATIENCE_S)
+        eventually(lambda: "takes no jobs for now" in log.read_text() or engine.poll() is not None, PATIENCE_S)
         assert engine.poll() is None, log.read_text()[-2000:]
+        [held] = [part for part in site.why("night").values() if part["situation"] == "not taken"]
+        assert "takes no jobs for now" in held["text"]
+        assert "SLURM does not take array osa." in site.osa("why", "night", code=1)
     finally:
         site.cluster.ask("scontrol", "update", "PartitionName=short", "State=UP")
     assert engine.wait(PATIENCE_S) == 0, log.read_text()[-2000:]
     assert not site.given_up()
+
+
+def test_luigid_shows_where_a_subrun_runs_and_links_to_its_logs(site: Site, tmp_path: Path) -> None:
+    site.configure(hang=["r0_to_dl1:Run02003.0001"])
+    with Luigid(tmp_path / "luigid") as luigid:
+        site.scheduler = ("--scheduler-url", luigid.url)
+        engine = site.start()
+
+        def subruns(status: str) -> dict[str, dict[str, Any]]:
+            tasks = luigid.tasks(status).values()
+            found = (task for task in tasks if task["name"] == "ReconstructionTask")
+            return {f"{task['params']['run_id']}.{task['params']['subrun']}": task for task in found}
+
+        def held() -> str:
+            return str(subruns("RUNNING").get("2003.1", {}).get("status_message"))
+
+        eventually(lambda: "2003.0" in subruns("DONE") or engine.poll() is not None, PATIENCE_S)
+        eventually(lambda: "RUNNING on" in held() or engine.poll() is not None, PATIENCE_S)
+        done, said = subruns("DONE")["2003.0"], held()
+    log = Path(done["tracking_url"].removeprefix("file://"))
+    assert log.parent == site.production.logs("Run02003.0000")
+    assert log.is_file()
+    state, output = said.splitlines()
+    assert re.fullmatch(r"SLURM \d+_1 RUNNING on node\d.*", state)
+    assert Path(output.removeprefix("log: ")).is_file()
 
 
 def test_what_is_asked_for_otherwise_takes_the_place_of_what_waits(site: Site) -> None:

@@ -50,6 +50,9 @@ class NoFiles:
     def short_of_memory(self, jobs: object) -> frozenset[str]:
         return frozenset()
 
+    def output(self, jobs: object) -> Mapping[str, str]:
+        return {}
+
 
 class Night:
     """A night that an engine of nobody's left with an array of one element, which runs on."""
@@ -101,6 +104,7 @@ def shared(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     settings: Any = SimpleNamespace(
+        environment=SimpleNamespace(archive=None),
         poll_seconds=POLL_S,
         client_timeout_seconds=10.0,
         time_margin_minutes=0,

@@ -15,6 +15,7 @@ from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.answers import Limits
 from osa_luigi.batch.slurm.client import SlurmClient
 from osa_luigi.batch.slurm.engine import Silence
+from osa_luigi.batch.slurm.environment import identity_of
 from osa_luigi.batch.slurm.news import News
 from osa_luigi.batch.slurm.records import SCRIPT
 from osa_luigi.batch.slurm.script import ArrayRequest, options, write_script
@@ -71,10 +72,14 @@ class SharedCluster:
     ------
     SlurmAbsent
         This machine has not SLURM's commands.
+    ExecutorError
+        The packed environment of the jobs cannot be used. Once work has begun, that is waited for.
     """
 
     def __init__(self, settings: SlurmSettings) -> None:
         self.settings = settings
+        if settings.environment.archive:
+            identity_of(settings.environment.archive)
         self.view = view_of(settings)
         self.limits = self._limits()
         self.max_index = self.limits.max_array_size - 1

@@ -152,7 +152,8 @@ def _on_checked(turn: Turn, event: ex.Checked) -> None:
     arrays = {turn.jobs[name].array for name in event.made if name in turn.jobs}
     # What is made goes first: of what one look brings a success counts as the last.
     for name, made in sorted(event.made.items(), key=lambda one: not one[1]):
-        turn.checked(name, made, short_of_memory=name in event.short_of_memory)
+        said = event.output.get(name, "")
+        turn.checked(name, made, short_of_memory=name in event.short_of_memory, output=said)
     turn.close_settled(sorted(arrays))
 
 

@@ -33,6 +33,8 @@ HAVE_IT = "have `osa cancel` done from there, or by an administrator of SLURM (s
 class Where(StrEnum):
     """How far a job is."""
 
+    HELD = "not taken"
+    """sbatch refused it for now; the engine hands it in again."""
     UNSURE = "sent"
     """Sent to SLURM, whose answer is not known."""
     UNSEEN = "not seen"
@@ -65,6 +67,8 @@ class Stand:
         What the element says of the job.
     since
         When SLURM was asked to take it (UTC).
+    refusal
+        Why SLURM does not take it for now.
     """
 
     job: JobState
@@ -77,6 +81,7 @@ class Stand:
     seen: Sighting | None = None
     record: Record | None = None
     since: datetime | None = None
+    refusal: str = ""
 
     @property
     def element(self) -> str:
@@ -231,8 +236,10 @@ def _stand(
     slurm = array.job if array.job is not None or sighting is None else sighting.job
     mates = array.elements[job.index].jobs
     where = _where(slurm, sighting, record, through=str(job.index) in records)
+    if where is Where.UNSURE and array.refusal:
+        where = Where.HELD
     position = mates.index(job.wish.name)
-    return Stand(job, where, array.name, slurm, job.index, position, len(mates), sighting, record, since)
+    return Stand(job, where, array.name, slurm, job.index, position, len(mates), sighting, record, since, array.refusal)
 
 
 def _where(slurm: int | None, seen: Sighting | None, record: Record | None, *, through: bool) -> Where:

@@ -105,6 +105,7 @@ class _Story:
     made: list[tuple[str, str]] = field(default_factory=list)
     under_way: str = ""
     failed: Result | None = None
+    log: str = ""
     cpu_s: float = 0.0
     peak_memory_mb: float = 0.0
 
@@ -113,6 +114,7 @@ class _Story:
         self.under_way = call.name
         if result is None:
             return
+        self.log = str(result.log or "")
         self.cpu_s += result.record.get("cpu_s", 0.0) + result.record.get("verify_cpu_s", 0.0)
         self.peak_memory_mb = max(self.peak_memory_mb, result.record.get("peak_memory_mb", 0.0))
         if result.good:
@@ -123,7 +125,11 @@ class _Story:
     def on(self, record: Record) -> Record:
         """A record with what is known of the calls."""
         return replace(
-            record, made=tuple(self.made), cpu_s=round(self.cpu_s, 3), peak_memory_mb=round(self.peak_memory_mb, 1)
+            record,
+            made=tuple(self.made),
+            log=self.log,
+            cpu_s=round(self.cpu_s, 3),
+            peak_memory_mb=round(self.peak_memory_mb, 1),
         )
 
 
@@ -251,8 +257,7 @@ class Element:
             self._fail(position, job, _Story(), Cause.TIME, text)
 
     def _fail(self, position: int, job: Job, story: _Story, cause: Cause, text: str) -> None:
-        log = str(story.failed.log or "") if story.failed else ""
-        record = replace(self._record(position, "failed", job), cause=cause, call=story.under_way, text=text, log=log)
+        record = replace(self._record(position, "failed", job), cause=cause, call=story.under_way, text=text)
         self._tell(story.on(record))
 
     def _record(self, position: int, outcome: Outcome, job: Job) -> Record:

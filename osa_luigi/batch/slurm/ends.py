@@ -50,17 +50,25 @@ def killed_for_memory(failure: Failure) -> Failure:
     return replace(failure, cause=Cause.MEMORY, text=f"{failure.text} By its output it took too much memory.")
 
 
-def end_of(array: ArrayState, index: int, element: Element) -> Failure:
-    """The failure of an element that left no record, by SLURM's word for its end."""
+def end_of(array: ArrayState, index: int, element: Element, output: str = "") -> Failure:
+    """The failure of an element that left no record, by SLURM's word for its end, and by what it printed."""
     where = f"{array.name}_{index}"
     here = f"SLURM {array.job}_{index}"
     what = meaning(element.state, element.signal)
     if not element.state or what.cause is None:
         said = f"ended {element.state}" if element.state else "is not known to SLURM any more"
-        return Failure(Cause.VANISHED, f"{here} {said}, and left neither a record nor the products.", where)
+        return Failure(
+            Cause.VANISHED, _and(f"{here} {said}, and left neither a record nor the products.", output), where
+        )
     by = f" by user {element.by}" if element.by else ""
     node = f" on {element.node}" if element.node else ""
-    return Failure(what.cause, f"{here} ended {element.state}{by}{node} without a word of its own.", where)
+    return Failure(
+        what.cause, _and(f"{here} ended {element.state}{by}{node} without a word of its own.", output), where
+    )
+
+
+def _and(text: str, more: str) -> str:
+    return f"{text} {more}" if more else text
 
 
 def more(before: Asked, after: Asked) -> str:

@@ -68,6 +68,10 @@ class Files(Protocol):
         """Jobs of whose element SLURM wrote into its output that it took too much memory."""
         ...
 
+    def output(self, jobs: Iterable[m.JobState]) -> Mapping[str, str]:
+        """Where the output of jobs' elements is, and how it ends; for people."""
+        ...
+
     def learn(self, stage: str, first: Asked, needed: Asked) -> None:
         """Remember for the nights to come what a stage needed."""
         ...
@@ -290,8 +294,7 @@ class Engine:
             case ex.Account(arrays):
                 return self._account(arrays)
             case ex.Check(jobs):
-                known = [state.jobs[name] for name in jobs]
-                return ex.Checked(self._now(), self._world.files.made(known), self._world.files.short_of_memory(known))
+                return self._check([state.jobs[name] for name in jobs])
             case ex.Cancel(job, indices):
                 self._cancel(job, indices)
             case ex.Recall(array, job, indices):
@@ -379,6 +382,12 @@ class Engine:
             return None
         self._unaccounted = None
         return ex.Accounted(self._now(), found)
+
+    def _check(self, jobs: list[m.JobState]) -> Event:
+        files = self._world.files
+        made = files.made(jobs)
+        missing = [job for job in jobs if not made[job.wish.name]]
+        return ex.Checked(self._now(), made, files.short_of_memory(missing), files.output(missing))
 
     def _cancel(self, job: int, indices: tuple[int, ...]) -> None:
         if job in self._foreign:

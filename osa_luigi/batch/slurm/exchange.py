@@ -6,7 +6,7 @@ Commands are carried out in the order in which they were decided on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from osa_luigi.batch.slurm.model import ArrayState, JobState, Wish
 from osa_luigi.batch.slurm.policies import Asked, Failure
@@ -91,12 +91,19 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A record that an element left: of a job, or (``job`` empty) of its own end."""
+    """A record that an element left: of a job, or (``job`` empty) of its own end.
+
+    Parameters
+    ----------
+    log
+        Of the job's last attempt: its path.
+    """
 
     array: str
     index: int
     job: str = ""
     failure: Failure | None = None
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +140,14 @@ class Checked:
     ----------
     short_of_memory
         Jobs of whose element SLURM wrote into its output that it took too much.
+    output
+        Of jobs that are not made: where their element's output is, and how it ends; for people.
     """
 
     at: float
     made: Mapping[str, bool]
     short_of_memory: frozenset[str] = frozenset()
+    output: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,12 +305,15 @@ class Tell:
     ----------
     running
         Of a ``state``: whether its element is live.
+    log
+        Of an end: the path of the last attempt's log, if the element said so.
     """
 
     job: str
     kind: str
     text: str = ""
     running: bool = False
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,13 @@ from osa_luigi.batch.slurm.model import Settings, Wish
 from osa_luigi.batch.slurm.news import News
 from osa_luigi.batch.slurm.policies import RETRIES, Asked, Policies
 from osa_luigi.batch.slurm.recorder import Recorder
+from osa_luigi.batch.slurm.records import output_of
 from osa_luigi.batch.slurm.states import Cause
 from osa_luigi.batch.slurm.store import FileStore
 from osa_luigi.batch.slurm.tenure import Lease
 from osa_luigi.config import SlurmExecutor as SlurmSettings
+from osa_luigi.errors import ExecutorError
+from osa_luigi.products.disk import disk_trouble
 from osa_luigi.products.identity import digest
 from osa_luigi.products.production import Production, write_durably
 from osa_luigi.steps.call import StepCall
@@ -90,7 +93,13 @@ class SlurmExecutor:
 
     def _night(self, root: Path) -> _Night:
         if root not in self._nights:
-            self._nights[root] = _Night(Production(root), self._settings, self._cluster, self._binds)
+            try:
+                self._nights[root] = _Night(Production(root), self._settings, self._cluster, self._binds)
+            except OSError as error:
+                raise ExecutorError(
+                    f"{root}: what an engine writes down there cannot be read or written ({error}). {disk_trouble(root)} "
+                    "What SLURM has goes on; run the night again once that is mended."
+                ) from error
         return self._nights[root]
 
 
@@ -110,9 +119,10 @@ class _Night:
         folder = production.state / "engine"
         journal = Journal(FileStore(folder), {"cache": str(binds[0])})
         others = adopted_accounts(production, cluster.limits)
-        self._night_cluster = NightCluster(cluster, folder / "arrays", binds, others)
+        self._arrays = folder / "arrays"
+        self._night_cluster = NightCluster(cluster, self._arrays, binds, others)
         self._files = ProductionFiles(
-            folder / "arrays",
+            self._arrays,
             (self._learned, production.root.parent.name),
             self._jobs,
             self._night_cluster.write_script,
@@ -154,7 +164,15 @@ class _Night:
         if job is None:
             return None  # adopted from an earlier engine, and luigi did not ask for it yet
         made = [[call.name, call.key] for call in job.calls] if told.kind == "done" else []
-        return Event(job.name, told.kind, text=told.text, record={"made": made}, running=told.running)
+        log = told.log or self._output(told)
+        return Event(job.name, told.kind, text=told.text, log=log, record={"made": made}, running=told.running)
+
+    def _output(self, told: Tell) -> str:
+        """What its element prints, while it runs: which attempt it is at the engine does not know."""
+        job = self._engine.state.jobs.get(told.job)
+        if not told.running or job is None or not job.array:
+            return ""
+        return str(output_of(self._arrays / job.array, job.index))
 
     def _wish(self, job: Job) -> Wish:
         stage, configured = job.calls[0].step, asked_by(job)

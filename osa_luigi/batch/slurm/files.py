@@ -12,7 +12,7 @@ from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.asking import with_needs_of
 from osa_luigi.batch.slurm.learned import note_need
 from osa_luigi.batch.slurm.policies import Asked, Failure
-from osa_luigi.batch.slurm.records import Record, RecordReader, jobs_of, says_memory, write_jobs
+from osa_luigi.batch.slurm.records import Record, RecordReader, jobs_of, output_said, says_memory, write_jobs
 from osa_luigi.batch.slurm.states import Cause
 from osa_luigi.errors import OsaError
 from osa_luigi.products.production import Production
@@ -81,6 +81,10 @@ class ProductionFiles:
         """Jobs of whose element SLURM wrote into its output that it took too much memory."""
         return frozenset(job.wish.name for job in jobs if says_memory(self._arrays / job.array, job.index))
 
+    def output(self, jobs: Iterable[m.JobState]) -> Mapping[str, str]:
+        """Where the output of jobs' elements is, and how it ends."""
+        return {job.wish.name: output_said(self._arrays / job.array, job.index) for job in jobs if job.array}
+
     def learn(self, stage: str, first: Asked, needed: Asked) -> None:
         """Remember for the nights to come what a stage needed; it must not hold up this one."""
         file, night = self._learned
@@ -104,10 +108,10 @@ class ProductionFiles:
 
 def _note(array: str, record: Record) -> ex.Note:
     if record.outcome != "failed":
-        return ex.Note(array, record.index, record.job)
+        return ex.Note(array, record.index, record.job, log=record.log)
     log = f" Read {record.log}." if record.log and record.log not in record.text else ""
     failure = Failure(_cause(record.cause), f"{record.text}{log}", f"{array}_{record.index}")
-    return ex.Note(array, record.index, record.job, failure)
+    return ex.Note(array, record.index, record.job, failure, record.log)
 
 
 def _cause(word: str) -> Cause:

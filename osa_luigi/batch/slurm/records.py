@@ -29,6 +29,9 @@ FORMAT = 1
 _LAST_WORDS = 8192
 """So much of an output's end is looked at. Unit: bytes."""
 
+_LINE = 300
+"""Characters of its last line that a message holds."""
+
 INTENT = "intent.json"
 JOBS = "jobs.jsonl"
 SCRIPT = "script.sh"
@@ -54,8 +57,10 @@ class Record:
         The job's name; of an element as a whole empty.
     cause
         Of a failure: a value of `states.Cause`.
-    call, text, log
-        Of a failure: the call (``<step>.<unit>``), what to tell people, and the path of the attempt's log.
+    call, text
+        Of a failure: the call (``<step>.<unit>``), and what to tell people.
+    log
+        The path of the last attempt's log.
     made
         Calls whose products are there, with their step keys, in order.
     riders
@@ -191,11 +196,28 @@ def _head(index: int) -> bytes:
     return b'{"index": %d, ' % index
 
 
+def output_of(array: Path, index: int) -> Path:
+    """Where an element's output goes."""
+    return array / OUT / f"{index}.log"
+
+
 def says_memory(array: Path, index: int) -> bool:
     """Whether SLURM wrote into an element's output that it killed it for its memory."""
+    return b"exceeded memory limit" in _end_of(output_of(array, index)).lower()
+
+
+def output_said(array: Path, index: int) -> str:
+    """Where an element's output is, and its last line; nothing if there is none."""
+    file = output_of(array, index)
+    lines = _end_of(file).decode(errors="replace").splitlines()
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return f"Its output ends with: {last[-_LINE:]} Read {file}." if last else ""
+
+
+def _end_of(file: Path) -> bytes:
     try:
-        with (array / OUT / f"{index}.log").open("rb") as output:
+        with file.open("rb") as output:
             output.seek(-min(_LAST_WORDS, output.seek(0, os.SEEK_END)), os.SEEK_END)
-            return b"exceeded memory limit" in output.read().lower()
+            return output.read()
     except OSError:
-        return False
+        return b""

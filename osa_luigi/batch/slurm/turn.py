@@ -93,7 +93,7 @@ class Turn:
     def _given_up_stage(self, stage: str) -> str:
         return self.stages.get(stage, m.Tally()).given_up
 
-    def done(self, name: str) -> None:
+    def done(self, name: str, log: str = "") -> None:
         job = self.jobs[name]
         self.jobs[name] = replace(job, phase=Phase.DONE, wanted=False, text="")
         stage = job.wish.stage
@@ -102,7 +102,7 @@ class Turn:
             self.stages[stage] = m.Tally(given_up=self._given_up_stage(stage), succeeded_at=self.at)
         if job.has_grown:
             self.do(ex.Learn(stage, job.wish.configured or job.wish.asked, job.asked))
-        self.do(ex.Tell(name, "done"))
+        self.do(ex.Tell(name, "done", log=log))
 
     def fail(self, name: str, failure: Failure, since: float | None = None) -> None:
         """An attempt of a job ended badly, and its element is over: again, or never.
@@ -341,8 +341,10 @@ class Turn:
             self._hear_late(note)
         elif note.failure is None:
             self.put(note.array, note.index, without(element, note.job))
-            self.done(note.job)
+            self.done(note.job, note.log)
         else:
+            if note.log and note.job in element.open:
+                self.do(ex.Tell(note.job, "state", note.failure.text, log=note.log))
             failed = {**element.failed, note.job: note.failure}
             failed_at = self.at if element.failed_at is None else element.failed_at
             self.put(note.array, note.index, replace(element, failed=failed, failed_at=failed_at))
@@ -375,7 +377,7 @@ class Turn:
             self.put(array.name, index, replace(element, checking=True))
             self.to_check += unknown
 
-    def checked(self, name: str, made: bool, *, short_of_memory: bool = False) -> None:
+    def checked(self, name: str, made: bool, *, short_of_memory: bool = False, output: str = "") -> None:
         """Whether a job's products are there, of which no record speaks."""
         job = self.jobs.get(name)
         if job is None:
@@ -398,7 +400,7 @@ class Turn:
         elif self._is_taken_back(element) or never_began(element):
             self._again(name)
         else:
-            end = end_of(array, job.index, element)
+            end = end_of(array, job.index, element, output)
             self._charge(name, element, killed_for_memory(end) if short_of_memory else end)
 
     def _charge(self, name: str, element: Element, failure: Failure) -> None:

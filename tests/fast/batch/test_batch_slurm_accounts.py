@@ -139,7 +139,7 @@ def test_the_refusal_is_what_the_tasks_fail_with(left: Left, tmp_path: Path) -> 
     scontrol.chmod(0o755)
     left.monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     settings: Any = SimpleNamespace(
-        poll_seconds=0.05, client_timeout_seconds=5.0, environment=SimpleNamespace(image=None)
+        poll_seconds=0.05, client_timeout_seconds=5.0, environment=SimpleNamespace(image=None, archive=None)
     )
     executor = SlurmExecutor(settings, tmp_path / "cache")
     left.look_as(ME + 1)

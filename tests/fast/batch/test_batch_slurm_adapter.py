@@ -24,7 +24,7 @@ SLURM_VERSION           = 22.05.8"""
 
 @pytest.fixture
 def settings() -> Any:
-    return SimpleNamespace(poll_seconds=0.05, client_timeout_seconds=5.0)
+    return SimpleNamespace(poll_seconds=0.05, client_timeout_seconds=5.0, environment=SimpleNamespace(archive=None))
 
 
 def test_a_slurm_that_is_away_when_a_night_is_begun_is_waited_for(

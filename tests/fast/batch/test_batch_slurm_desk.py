@@ -168,6 +168,17 @@ def test_what_was_forgiven_is_not_judged_by_its_old_record_again(office: Office)
     assert "key1" not in office.where()
 
 
+def test_what_slurm_does_not_take_for_now_says_why(office: Office) -> None:
+    office.folder.joinpath("submitted.json").unlink()
+    office.journal.hold(office.array, "QOSMaxSubmitJobPerUserLimit.")
+    stands = office.desk().stands
+    assert {stands[f"key{number}"].where for number in range(3)} == {Where.HELD}
+    assert stands["key0"].refusal == "QOSMaxSubmitJobPerUserLimit."
+    assert not Where.HELD.may_run
+    office.says(seen("PENDING", 0), seen("PENDING", 1), seen("PENDING", 2))
+    assert office.desk().stands["key0"].where is Where.WAITING, "SLURM has it all the same"
+
+
 def test_a_mark_for_another_array_says_nothing_of_this_one(office: Office) -> None:
     _, jobs = office.journal.open_arrays()
     before = replace(jobs[1], failures=(Failure(Cause.TOOL, "no light", "osa.9.dl1_1"),))

@@ -185,6 +185,9 @@ class Site:
     def short_of_memory(self, jobs: Iterable[m.JobState]) -> frozenset[str]:
         return frozenset()
 
+    def output(self, jobs: Iterable[m.JobState]) -> Mapping[str, str]:
+        return {}
+
     def learn(self, stage: str, first: Asked, needed: Asked) -> None:
         self._do("learn")
 

@@ -17,6 +17,7 @@ from osa_luigi.batch.slurm.records import (
     Record,
     RecordReader,
     jobs_of,
+    output_said,
     says_memory,
     write_jobs,
     write_record,
@@ -115,3 +116,23 @@ def test_slurm_says_in_the_output_that_it_killed_for_memory(tmp_path: Path) -> N
     (out / "0.log").write_text("a long story\n" * 1000 + said)
     (out / "1.log").write_text("slurmstepd-node1: error: *** JOB 7 ON node1 CANCELLED AT 2026-11-21T07:21:43 ***\n")
     assert [says_memory(tmp_path, index) for index in range(3)] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("one\nModuleNotFoundError: No module named 'luigi'\n\n", "ModuleNotFoundError: No module named 'luigi'"),
+        ("x" * 20_000, "x" * 300),
+        ("half \udcff", "half \ufffd"),
+    ],
+)
+def test_an_output_says_how_it_ended_and_where_it_is(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "3.log").write_text(text, errors="surrogateescape")
+    assert output_said(tmp_path, 3) == f"Its output ends with: {told} Read {tmp_path}/out/3.log."
+
+
+def test_of_an_output_that_is_empty_or_not_there_nothing_is_said(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "0.log").write_text("\n \n")
+    assert [output_said(tmp_path, index) for index in range(2)] == ["", ""]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import inspect
 import queue
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -165,6 +166,17 @@ def test_a_task_that_a_scheduler_first_hears_of_while_it_runs_is_a_whole_one() -
     messages._link_log(scheduler, "worker", flight.JobInFlight(Part("x"), log="/log"))
     known = scheduler.task_list(status="RUNNING", upstream_status="")[Part("x").task_id]
     assert (known["name"], known["params"], known["tracking_url"]) == ("Part", {"name": "x"}, "file:///log")
+
+
+def test_a_link_to_its_log_comes_with_a_job_s_end(run: Any) -> None:
+    class Telling(Hands):
+        def poll(self, timeout_s: float) -> list[Event]:
+            return [replace(event, log=f"/logs/{event.job}.log") for event in super().poll(timeout_s)]
+
+    worker = run(Night(jobs=3), Telling())
+    shown = worker._scheduler.task_list(status="DONE", upstream_status="")
+    links = {name: task["tracking_url"] for name, task in shown.items() if task["name"] == "Part"}
+    assert links == {name: f"file:///logs/{name}.log" for name in links}
 
 
 class Looking(Hands):
