@@ -131,13 +131,13 @@ def test_luigid_shows_where_a_subrun_runs_and_links_to_its_logs(site: Site, tmp_
         site.scheduler = ("--scheduler-url", luigid.url)
         engine = site.start()
 
-        def subruns(status: str) -> dict[str, dict[str, Any]]:
+        def subruns(status: str = "") -> dict[str, dict[str, Any]]:
             tasks = luigid.tasks(status).values()
             found = (task for task in tasks if task["name"] == "ReconstructionTask")
             return {f"{task['params']['run_id']}.{task['params']['subrun']}": task for task in found}
 
         def held() -> str:
-            return str(subruns("RUNNING").get("2003.1", {}).get("status_message"))
+            return str(subruns().get("2003.1", {}).get("status_message"))
 
         eventually(lambda: "2003.0" in subruns("DONE") or engine.poll() is not None, PATIENCE_S)
         eventually(lambda: "RUNNING on" in held() or engine.poll() is not None, PATIENCE_S)
