@@ -190,18 +190,24 @@ class Engine:
         """One poll: SLURM's queue first, then the records, so that who has ended has left its record."""
         self._catch_up()
         asked_at, queue = self._queue()
+        unread, self._unread = self._unread, None
         try:
             self._forgive()
             notes = self._world.files.notes(self.state.arrays)
         except OSError as error:  # what ended has perhaps left its record: nothing is judged without
-            self._unread = self._unread or Silence(self._now(), str(error), DISK)
+            self._unread = unread or self._out_of_order(error)
             return
-        self._unread = None
         self._asked_accounting = self._in_vain = False
         self._hear(ex.Polled(self._now(), tuple(notes), asked_at, queue))
         lost = any(array.link is m.Link.LOST for array in self.state.arrays.values())
         if queue is not None and not lost and not self._asked_accounting:
             self._unaccounted = None  # there is nothing any more that it need be asked
+        self._join(unread)
+
+    def _join(self, unread: Silence | None) -> None:
+        """A trouble with reading that was there at the last look is the same one."""
+        if self._unread and unread:
+            self._unread = unread
 
     def is_idle(self) -> bool:
         """Whether nothing is in flight and nothing waits."""
@@ -240,6 +246,9 @@ class Engine:
     def _silent(self, since: float, error: SlurmAway) -> None:
         self._away = self._away or Silence(since, str(error))
 
+    def _out_of_order(self, error: Exception) -> Silence:
+        return Silence(self._now(), f"{str(error).rstrip('.')}.", DISK)
+
     def _hear(self, event: Event) -> bool:
         """Decide, and carry out; an answer is decided on before the next command, so that an id is written down at once.
 
@@ -268,9 +277,9 @@ class Engine:
             answer = self._do(command)
         except OSError as error:
             if isinstance(command, ex.Check):
-                self._unread = self._unread or Silence(self._now(), str(error), DISK)
+                self._unread = self._unread or self._out_of_order(error)
                 return ex.Unchecked(self._now(), command.jobs)
-            self._full = self._full or Silence(self._now(), str(error), DISK)
+            self._full = self._full or self._out_of_order(error)
             if isinstance(command, WRITTEN):
                 self._unwritten.append(command)
             return None
@@ -323,7 +332,7 @@ class Engine:
             self._world.journal.intend(array, self.state.settings.generation, self.state.jobs)
         except (OSError, ExecutorError) as error:
             self._in_the_way = str(error)
-            self._full = self._full or Silence(self._now(), str(error), DISK)
+            self._full = self._full or self._out_of_order(error)
         else:
             self._full = None
 

@@ -43,6 +43,8 @@ class ProductionFiles:
         self._script = script
         self._readers: dict[str, RecordReader] = {}
         self.rider_failures: list[tuple[str, str]] = []
+        self._unheard: list[ex.Note] = []
+        """Read before the disk failed on the records of another array."""
 
     def prepare(self, array: m.ArrayState, jobs: Mapping[str, m.JobState]) -> None:
         """Write what the elements are to do; a retry may use more than the first attempt, also by the runner's own limit."""
@@ -56,15 +58,21 @@ class ProductionFiles:
         self._script(array, folder)
 
     def notes(self, arrays: Iterable[str]) -> list[ex.Note]:
-        """Records that came since the last time."""
+        """Records that came since the last time.
+
+        Raises
+        ------
+        OSError
+            The disk is in trouble. What was read of others comes with the next call.
+        """
         names = set(arrays)
         self._readers = {name: reader for name, reader in self._readers.items() if name in names}
-        found = []
         for name in names:
             reader = self._readers.setdefault(name, RecordReader(self._arrays / name))
             for record in reader.new():
-                found.append(_note(name, record))
+                self._unheard.append(_note(name, record))
                 self.rider_failures += [(rider, text) for rider, text in record.riders.items() if text != "made"]
+        found, self._unheard = self._unheard, []
         return found
 
     def made(self, jobs: Iterable[m.JobState]) -> Mapping[str, bool]:

@@ -293,10 +293,13 @@ def test_what_cannot_be_read_is_not_judged(engine: Engine, site: Site, what: str
     [name] = site.running
     site.broken[what] = OSError(errno.EIO, "Input/output error")
     site.running[name] = {0: seen("FAILED", name=name, signal=9)}
+    since = set()
     for _ in range(5):
         turn(engine, site)
+        since |= {engine.silence.since} if engine.silence else set()
     assert not [told for told in engine.told if told.kind != "state"]
     assert engine.silence
+    assert len(since) == 1, "it is told of as one trouble"
     site.broken.clear()
     for _ in range(4):
         turn(engine, site)
