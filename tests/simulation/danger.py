@@ -40,9 +40,13 @@ class Danger:
 
     def disk(self) -> None:
         """A step at which a disk may be full, or away."""
-        self.step()
-        if self.dice.happens(self.trouble):
+        if self.disk_fails():
             raise OSError(errno.EIO, "Input/output error")
+
+    def disk_fails(self) -> bool:
+        """The same, for what says so itself."""
+        self.step()
+        return self.dice.happens(self.trouble)
 
 
 class Disk:

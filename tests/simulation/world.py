@@ -439,9 +439,9 @@ class Files:
     def notes(self, arrays: Iterable[str]) -> list[ex.Note]:
         return self._slurm.notes(arrays, self._seen)
 
-    def made(self, jobs: Iterable[m.JobState]) -> Mapping[str, bool]:
-        self._slurm.danger.disk()
-        return {job.wish.name: job.wish.name in self._slurm.made for job in jobs}
+    def made(self, jobs: Iterable[m.JobState]) -> Mapping[str, bool | None]:
+        fails = self._slurm.danger.disk_fails
+        return {job.wish.name: None if fails() else job.wish.name in self._slurm.made for job in jobs}
 
     def short_of_memory(self, jobs: Iterable[m.JobState]) -> frozenset[str]:
         return frozenset()

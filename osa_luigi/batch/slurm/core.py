@@ -71,7 +71,7 @@ def _on_sent(turn: Turn, event: ex.Sent) -> None:
 def _on_refused(turn: Turn, event: ex.Refused) -> None:
     array = turn.arrays[event.array]
     if event.passing:
-        turn.hold(array, event.text)
+        turn.hold(array, event.text, too_many=event.too_many)
         return
     del turn.arrays[event.array]
     jobs = [name for element in array.elements.values() for name in element.jobs]
@@ -126,7 +126,8 @@ def _on_polled(turn: Turn, event: ex.Polled) -> None:
         if missing:
             turn.do(ex.Account(missing))
         _cancel_strays(turn, event.queue)
-    turn.to_check += sorted(turn.unchecked)
+    missed = (turn.jobs.get(name) for name in sorted(turn.unchecked))
+    turn.to_check += [job.wish.name for job in missed if job and job.phase is Phase.DONE and job.wanted]
     turn.unchecked = frozenset()
     looked_at = sorted(touched | turn.arrays.keys())  # in an order that another process finds again
     for name in looked_at:
@@ -160,10 +161,11 @@ def _on_checked(turn: Turn, event: ex.Checked) -> None:
 def _on_unchecked(turn: Turn, event: ex.Unchecked) -> None:
     for name in event.jobs:
         job = turn.jobs[name]
-        if element := turn.element(job.array, job.index):
-            turn.put(job.array, job.index, replace(element, checking=False))  # `settle` asks again
-        elif job.phase is Phase.DONE:
+        element = turn.element(job.array, job.index)
+        if job.phase is Phase.DONE:
             turn.unchecked |= {name}
+        elif element is not None and name in element.open:
+            turn.put(job.array, job.index, replace(element, checking=False))  # `settle` asks again
 
 
 def _on_forgiven(turn: Turn, event: ex.Forgiven) -> None:

@@ -48,7 +48,7 @@ class Where(StrEnum):
     @property
     def may_run(self) -> bool:
         """Whether there may be something to cancel."""
-        return self in (Where.UNSURE, Where.UNSEEN, Where.WAITING, Where.RUNNING)
+        return self in (Where.HELD, Where.UNSURE, Where.UNSEEN, Where.WAITING, Where.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,15 @@ def never_ran(element: Element) -> bool:
     return element.ended_at is not None and not element.node and meaning(element.state).standing is Standing.BAD
 
 
-def never_began(element: Element) -> bool:
-    """Whether the jobs of an element of which there is no record were still to come when it ended: they are worked off one by one.
+def never_began(element: Element, name: str) -> bool:
+    """Whether a job of which there is no record was still to come when its element was ended: they are worked off one by one.
 
-    What ended one of them that had the time to say so has ended the element.
+    What ended one before it that had the time to say so may have ended the element.
     """
-    return element.charged or any(failure.cause in ENDING for failure in element.failed.values())
+    if meaning(element.state, element.signal).cause not in ENDING:
+        return False
+    before = element.jobs[: element.jobs.index(name)]
+    return element.charged or any(element.failed[job].cause in ENDING for job in before if job in element.failed)
 
 
 def without(element: Element, name: str) -> Element:

@@ -17,7 +17,7 @@ from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.model import State
 from osa_luigi.batch.slurm.policies import Asked
 from osa_luigi.batch.slurm.seen import Sighting
-from osa_luigi.batch.slurm.states import meaning, passes
+from osa_luigi.batch.slurm.states import closed, meaning, passes
 from osa_luigi.errors import AccountingAway, ExecutorError, NoAccounting, SlurmAway, SlurmRefused
 
 
@@ -60,8 +60,8 @@ class Files(Protocol):
         """Records that came since the last time."""
         ...
 
-    def made(self, jobs: Iterable[m.JobState]) -> Mapping[str, bool]:
-        """Whether jobs' products are there."""
+    def made(self, jobs: Iterable[m.JobState]) -> Mapping[str, bool | None]:
+        """Whether jobs' products are there; `None`: nobody knows for now."""
         ...
 
     def short_of_memory(self, jobs: Iterable[m.JobState]) -> frozenset[str]:
@@ -99,6 +99,7 @@ class World:
 
 ACCOUNTING = "SLURM's accounting"
 DISK = "The disk"
+HANDING_IN = "Handing in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +121,11 @@ class Silence:
     who: str = "SLURM"
 
 
-WRITTEN = (ex.Remember, ex.Close)
+WRITTEN_LATER = (ex.Remember, ex.Hold, ex.Close)
 """What must be written sooner or later. What is to be recalled is decided on anew at each look; without its mark a job that was given up
 is tried again, as if an operator had said so."""
+WRITTEN = (*WRITTEN_LATER, ex.Recall, ex.GiveUp)
+"""What shows that the disk is well."""
 
 
 class LeaseLostError(ExecutorError):
@@ -246,8 +249,8 @@ class Engine:
     def _silent(self, since: float, error: SlurmAway) -> None:
         self._away = self._away or Silence(since, str(error))
 
-    def _out_of_order(self, error: Exception) -> Silence:
-        return Silence(self._now(), f"{str(error).rstrip('.')}.", DISK)
+    def _out_of_order(self, error: Exception | str, who: str = DISK) -> Silence:
+        return Silence(self._now(), f"{str(error).rstrip('.')}.", who)
 
     def _hear(self, event: Event) -> bool:
         """Decide, and carry out; an answer is decided on before the next command, so that an id is written down at once.
@@ -276,11 +279,8 @@ class Engine:
         try:
             answer = self._do(command)
         except OSError as error:
-            if isinstance(command, ex.Check):
-                self._unread = self._unread or self._out_of_order(error)
-                return ex.Unchecked(self._now(), command.jobs)
             self._full = self._full or self._out_of_order(error)
-            if isinstance(command, WRITTEN):
+            if isinstance(command, WRITTEN_LATER):
                 self._unwritten.append(command)
             return None
         if isinstance(command, WRITTEN):
@@ -332,7 +332,8 @@ class Engine:
             self._world.journal.intend(array, self.state.settings.generation, self.state.jobs)
         except (OSError, ExecutorError) as error:
             self._in_the_way = str(error)
-            self._full = self._full or self._out_of_order(error)
+            who = DISK if isinstance(error, OSError) else HANDING_IN
+            self._full = self._full or self._out_of_order(error, who)
         else:
             self._full = None
 
@@ -357,7 +358,7 @@ class Engine:
         except SlurmRefused as error:
             if passing := passes(str(error)):
                 self._in_the_way = ""
-            return ex.Refused(self._now(), array, str(error), passing)
+            return ex.Refused(self._now(), array, str(error), passing, too_many=passing and not closed(str(error)))
         except SlurmAway as error:
             self._silent(began, error)
             return ex.Unanswered(self._now(), array, str(error))
@@ -394,8 +395,12 @@ class Engine:
 
     def _check(self, jobs: list[m.JobState]) -> Event:
         files = self._world.files
-        made = files.made(jobs)
-        missing = [job for job in jobs if not made[job.wish.name]]
+        found = files.made(jobs)
+        if unknown := tuple(name for name, made in found.items() if made is None):
+            self._unread = self._unread or self._out_of_order(f"the receipts of {unknown[0]} cannot be read")
+            self._hear(ex.Unchecked(self._now(), unknown))
+        made = {name: made for name, made in found.items() if made is not None}
+        missing = [job for job in jobs if made.get(job.wish.name) is False]
         return ex.Checked(self._now(), made, files.short_of_memory(missing), files.output(missing))
 
     def _cancel(self, job: int, indices: tuple[int, ...]) -> None:

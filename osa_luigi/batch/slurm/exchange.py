@@ -48,12 +48,21 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """sbatch said no; ``passing``: for now."""
+    """sbatch said no.
+
+    Parameters
+    ----------
+    passing
+        For now.
+    too_many
+        For the number of jobs: it may take some of them.
+    """
 
     at: float
     array: str
     text: str
     passing: bool = False
+    too_many: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,14 +75,8 @@ class ProductionFiles:
         found, self._unheard = self._unheard, []
         return found
 
-    def made(self, jobs: Iterable[m.JobState]) -> Mapping[str, bool]:
-        """Whether jobs' products are there, by their receipts.
-
-        Raises
-        ------
-        OSError
-            The disk is in trouble: nobody knows.
-        """
+    def made(self, jobs: Iterable[m.JobState]) -> Mapping[str, bool | None]:
+        """Whether jobs' products are there, by their receipts; `None` where the disk is in trouble: nobody knows."""
         return {job.wish.name: self._is_made(job) for job in jobs}
 
     def short_of_memory(self, jobs: Iterable[m.JobState]) -> frozenset[str]:
@@ -99,13 +93,15 @@ class ProductionFiles:
         with suppress(OSError):
             note_need(file, night, stage, first, needed)
 
-    def _is_made(self, job: m.JobState) -> bool:
+    def _is_made(self, job: m.JobState) -> bool | None:
         try:
             todo = self._job(job)
             production = Production(todo.production)
             return all(made_as(production, call) is not Presence.LOST for call in todo.calls)
         except (OsaError, PermissionError, FileNotFoundError, NotADirectoryError):
             return False
+        except OSError:
+            return None
 
     def _job(self, job: m.JobState) -> Job:
         """What a job is: as luigi handed it out, or as its array says, if luigi did not ask for it again yet."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from osa_luigi.batch.slurm.engine import DISK, Silence
+from osa_luigi.batch.slurm.engine import DISK, HANDING_IN, Silence
 
-_WORDS = {DISK: ("cannot be used", "can be used", "tried")}
+_WORDS = {DISK: ("cannot be used", "can be used", "tried"), HANDING_IN: ("has to wait", "goes on", "tried")}
 _OF_SLURM = ("has not answered", "answers", "asked")
 """How it ails, how it is well, and what is done about it."""
 

@@ -137,7 +137,7 @@ class RecordReader:
         try:
             with os.scandir(self._folder) as entries:
                 return [entry.name for entry in entries if entry.name not in self._seen and _NAME.fullmatch(entry.name)]
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):  # not made yet; another account's, which keeps it to itself
             return []
 
     def _read(self, name: str) -> Record | None:

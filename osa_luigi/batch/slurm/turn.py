@@ -215,7 +215,8 @@ class Turn:
         if len(ready) > room:
             ready.sort(key=lambda job: job.wish.index is not None)
         settings = replace(self.settings, array_size=self.most or self.settings.array_size)
-        for array in arrays_of(ready[:room], settings, self.made_arrays, self.at):
+        arrays = arrays_of(ready[:room], settings, self.made_arrays, self.at)
+        for array in arrays[:1] if self.most else arrays:  # what SLURM takes of it says how large the next may be
             self.made_arrays += 1
             self.arrays[array.name] = array
             for index, element in array.elements.items():
@@ -253,23 +254,20 @@ class Turn:
             self.most = 2 * self.most if 2 * self.most < self.settings.array_size else None
         self.do(ex.Remember(array.name, job))
 
-    def hold(self, array: ArrayState, why: str) -> None:
+    def hold(self, array: ArrayState, why: str, *, too_many: bool) -> None:
         """An array that sbatch does not take for now: it is handed in again as it is, and nothing else before; in parts, if it is alone."""
         others = any(other.link is not Link.HELD for other in self.arrays.values() if other.name != array.name)
         why, pause_s = f"{why.rstrip('.')}.", self.settings.grace_s
-        if array.refusal and not others and len(array.elements) > 1:
+        if too_many and array.refusal and not others and len(array.elements) > 1:
             self.most = len(array.elements) // 2
             self.drop(array, why)
             self.do(ex.Say(f"{array.name}: {why} It is handed in again with {self.most} elements at most."))
             return
         if why != array.refusal:
             self.do(ex.Hold(array.name, why))
-            self.do(
-                ex.Say(
-                    f"{array.name} has to wait: {why} It is handed in again every {pause_s:.0f} s, and all others after it. "
-                    f"It asks for {len(array.elements)} jobs at a time (executor.slurm.array_size)."
-                )
-            )
+            size = f" It has {len(array.elements)} elements (executor.slurm.array_size)." if too_many else ""
+            wait = f"It is handed in again every {pause_s:.0f} s, and all others after it."
+            self.do(ex.Say(f"{array.name} has to wait: {why} {wait}{size}"))
         self.arrays[array.name] = replace(array, link=Link.HELD, refusal=why, send_at=self.at + pause_s)
 
     def send_again(self, array: ArrayState) -> None:
@@ -340,7 +338,8 @@ class Turn:
         elif note.failure is None and note.job not in element.open:
             self._hear_late(note)
         elif note.failure is None:
-            self.put(note.array, note.index, without(element, note.job))
+            failed = {name: failure for name, failure in element.failed.items() if name != note.job}
+            self.put(note.array, note.index, replace(without(element, note.job), failed=failed))
             self.done(note.job, note.log)
         else:
             if note.log and note.job in element.open:
@@ -388,7 +387,7 @@ class Turn:
         if job.phase is Phase.READY and made:
             self.done(name)
         element = self.element(job.array, job.index)
-        if element is None or name not in element.open:
+        if element is None or name not in element.open or element.ended_at is None:
             return
         array = self.arrays[job.array]
         checking = element.checking and len(element.open) > 1
@@ -397,7 +396,7 @@ class Turn:
             self.done(name)
         elif name in element.failed:
             self._failed(name, element)
-        elif self._is_taken_back(element) or never_began(element):
+        elif self._is_taken_back(element) or never_began(element, name):
             self._again(name)
         else:
             end = end_of(array, job.index, element, output)

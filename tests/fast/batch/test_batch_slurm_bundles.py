@@ -57,6 +57,20 @@ def test_behind_one_whose_time_was_over_nothing_had_begun() -> None:
     assert failures(engine) == [[], [Cause.TIME], [], []]
 
 
+def test_what_somebody_cancels_is_cancelled_whatever_was_said_before() -> None:
+    """The runner's own limit ended the first one, and the element went on."""
+    engine = Driver(TOGETHER).running(*WISHES)
+    engine = ended("CANCELLED", replace(engine.note(0, Cause.TIME), index=0), engine=engine)
+    assert failures(engine) == [[Cause.TIME], *[[Cause.CANCELLED]] * 3]
+
+
+def test_what_was_said_of_an_earlier_copy_excuses_nobody_once_it_is_made() -> None:
+    engine = Driver(TOGETHER).running(*WISHES)
+    engine.later(30).queue(seen("RUNNING"), notes=(replace(engine.note(0, Cause.KILLED), index=0),))
+    engine = ended("OUT_OF_MEMORY", replace(engine.note(0), index=0), engine=engine)
+    assert failures(engine) == [[], [Cause.MEMORY], [], []]
+
+
 @pytest.mark.parametrize("state", ["NODE_FAIL", "CANCELLED"])
 def test_what_lies_with_none_of_them_is_everybodys(state: str) -> None:
     engine = ended(state) if state != "NODE_FAIL" else _node_failed()

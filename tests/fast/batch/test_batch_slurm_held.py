@@ -11,7 +11,7 @@ from slurm_work import SETTINGS, Driver, seen, wish
 
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
-from osa_luigi.batch.slurm.engine import DISK, Engine, World
+from osa_luigi.batch.slurm.engine import DISK, HANDING_IN, Engine, World
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.model import Link
 from osa_luigi.batch.slurm.policies import Asked
@@ -35,7 +35,7 @@ def refuse(engine: Driver) -> None:
     """Of what is handed in now."""
     first, *behind = [command.array for command in engine.tick() if isinstance(command, ex.Submit)]
     engine.commands.clear()
-    engine.hear(ex.Refused(engine.now, first, LIMIT, passing=True))
+    engine.hear(ex.Refused(engine.now, first, LIMIT, passing=True, too_many=True))
     for array in behind:
         engine.hear(ex.Postponed(engine.now, array))
 
@@ -88,6 +88,20 @@ def test_one_that_is_too_large_by_itself_is_handed_in_in_parts() -> None:
     assert len(array.elements) == 2
     engine.hear(ex.Sent(engine.now, array.name, 7))
     assert engine.state.most == 4, "what SLURM has taken gives courage"
+    handed_in = [len(command.array.elements) for command in engine.tick() if isinstance(command, ex.Intend)]
+    assert handed_in == [4], "one at a time: the next may be larger still"
+
+
+def test_one_that_is_refused_for_another_reason_is_not_divided() -> None:
+    """A partition that is closed for the night takes no parts of it either."""
+    engine = Driver()
+    engine.want(*(wish(number) for number in range(8)))
+    engine.tick()
+    for _ in range(5):
+        engine.hear(ex.Refused(engine.now, engine.array.name, "the partition takes no jobs for now.", passing=True))
+        assert engine.later(PAUSE_S).tick() == [ex.Submit(engine.array.name)]
+    [said] = engine.asked_for(ex.Say)
+    assert "array_size" not in said.text
 
 
 def test_one_that_waits_for_others_of_ours_is_not_divided() -> None:
@@ -99,7 +113,7 @@ def test_one_that_waits_for_others_of_ours_is_not_divided() -> None:
     engine.tick()
     held = "osa.g1.00001.Run2002.dl1"
     for _ in range(3):
-        engine.hear(ex.Refused(engine.now, held, LIMIT, passing=True))
+        engine.hear(ex.Refused(engine.now, held, LIMIT, passing=True, too_many=True))
         assert ex.Submit(held) in engine.later(PAUSE_S).tick()
     assert engine.state.most is None
 
@@ -178,9 +192,8 @@ class Site:
         self._do("notes")
         return []
 
-    def made(self, jobs: Iterable[m.JobState]) -> Mapping[str, bool]:
-        self._do("made")
-        return {job.wish.name: True for job in jobs}
+    def made(self, jobs: Iterable[m.JobState]) -> Mapping[str, bool | None]:
+        return {job.wish.name: None if "made" in self.broken else True for job in jobs}
 
     def short_of_memory(self, jobs: Iterable[m.JobState]) -> frozenset[str]:
         return frozenset()
@@ -258,7 +271,7 @@ def test_an_array_that_cannot_be_written_down_is_not_handed_in_until_it_can(
     assert "submit" not in site.asked
     assert site.asked.count("prepare") <= 2, "after a pause; and what comes behind is not tried"
     assert engine.silence
-    assert engine.silence.who == DISK
+    assert engine.silence.who == (HANDING_IN if isinstance(site.broken.get("prepare"), ExecutorError) else DISK)
     mend_it(site, paper)
     for _ in range(3):
         turn(engine, site)
@@ -305,6 +318,26 @@ def test_what_cannot_be_read_is_not_judged(engine: Engine, site: Site, what: str
         turn(engine, site)
     assert engine.silence is None
     assert [told.kind for told in engine.told if told.kind != "state"] == ["done"]
+
+
+def test_what_luigi_misses_is_looked_for_until_the_disk_answers(engine: Engine, site: Site) -> None:
+    """Its array is open for the others of it."""
+    engine.want([wish(0), wish(1)])
+    turn(engine, site)
+    [name] = site.running
+    site.running[name] = {0: seen("COMPLETED", name=name), 1: seen("RUNNING", 1, name=name)}
+    for _ in range(4):
+        turn(engine, site)
+    engine.told.clear()
+    site.broken["made"] = OSError()
+    engine.want([wish(0)])
+    for _ in range(3):
+        turn(engine, site)
+    assert not engine.told
+    assert engine.silence
+    site.broken.clear()
+    turn(engine, site)
+    assert [(told.job, told.kind) for told in engine.told] == [(wish(0).name, "done")]
 
 
 def test_without_its_lease_being_read_nothing_is_handed_in(engine: Engine, site: Site) -> None:
