@@ -23,6 +23,11 @@ def never_ran(element: Element) -> bool:
     return element.ended_at is not None and not element.node and meaning(element.state).standing is Standing.BAD
 
 
+def comes_behind(element: Element, name: str) -> bool:
+    """Whether it is not known yet what became of a job that an element works off before this one."""
+    return any(job in element.open for job in element.jobs[: element.jobs.index(name)])
+
+
 def never_began(element: Element, name: str) -> bool:
     """Whether a job of which there is no record was still to come when its element was ended: they are worked off one by one.
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.ends import (
+    comes_behind,
     end_of,
     explained,
     killed_for_memory,
@@ -388,6 +389,9 @@ class Turn:
             self.done(name)
         element = self.element(job.array, job.index)
         if element is None or name not in element.open or element.ended_at is None:
+            return
+        if not made and name not in element.failed and comes_behind(element, name):
+            self.put(job.array, job.index, replace(element, checking=False))  # of the one before it nobody knows yet
             return
         array = self.arrays[job.array]
         checking = element.checking and len(element.open) > 1

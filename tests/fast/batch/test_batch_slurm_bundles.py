@@ -57,6 +57,20 @@ def test_behind_one_whose_time_was_over_nothing_had_begun() -> None:
     assert failures(engine) == [[], [Cause.TIME], [], []]
 
 
+def test_nobody_is_charged_before_those_in_front_of_it_are_known() -> None:
+    """The receipts of the first could not be read."""
+    engine = Driver(TOGETHER).running(*WISHES)
+    for _ in range(2):
+        engine.later(SETTINGS.grace_s).queue(seen("OUT_OF_MEMORY"))
+    engine.hear(ex.Unchecked(engine.now, (wish(0).name,)))
+    engine.hear(ex.Checked(engine.now, {wish(number).name: False for number in (1, 2, 3)}))
+    assert failures(engine) == [[], [], [], []]
+    engine.later(30).queue(seen("OUT_OF_MEMORY"))
+    assert engine.asked_for(ex.Check)[-1] == ex.Check(tuple(one.name for one in WISHES))
+    engine.hear(ex.Checked(engine.now, {one.name: one == WISHES[0] for one in WISHES}))
+    assert failures(engine) == [[], [Cause.MEMORY], [], []]
+
+
 def test_what_somebody_cancels_is_cancelled_whatever_was_said_before() -> None:
     """The runner's own limit ended the first one, and the element went on."""
     engine = Driver(TOGETHER).running(*WISHES)
