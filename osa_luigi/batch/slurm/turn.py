@@ -262,11 +262,11 @@ class Turn:
         if too_many and array.refusal and not others and len(array.elements) > 1:
             self.most = len(array.elements) // 2
             self.drop(array, why)
-            self.do(ex.Say(f"{array.name}: {why} It is handed in again with {self.most} elements at most."))
+            self.do(ex.Say(f"{array.name}: {why} It is handed in again in parts, of {_elements(self.most)}."))
             return
         if why != array.refusal:
             self.do(ex.Hold(array.name, why))
-            size = f" It has {len(array.elements)} elements (executor.slurm.array_size)." if too_many else ""
+            size = f" It has {_elements(len(array.elements))} (executor.slurm.array_size)." if too_many else ""
             wait = f"It is handed in again every {pause_s:.0f} s, and all others after it."
             self.do(ex.Say(f"{array.name} has to wait: {why} {wait}{size}"))
         self.arrays[array.name] = replace(array, link=Link.HELD, refusal=why, send_at=self.at + pause_s)
@@ -433,3 +433,7 @@ class Turn:
             self.do(ex.Tell(job.wish.name, "done"))
         else:
             self.jobs[job.wish.name] = JobState(job.wish, Phase.READY, job.asked, failures=job.failures)
+
+
+def _elements(number: int) -> str:
+    return f"{number} element{'s' * (number != 1)}"
