@@ -28,7 +28,7 @@ def test_every_product_is_made_once_however_often_its_processes_are_killed(tmp_p
     assert result.trouble == []
     assert result.closed == 6
     assert result.products == 6 * (20 + 5 + 1)
-    assert sum(result.hurt.values()) > 3
+    assert sum(result.hurt.values()) >= 3
 
 
 def test_a_campaign_that_forgets_what_is_closed_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
