@@ -47,25 +47,36 @@ class Messages:
         members
             Whether the members of batches have messages of their own.
         """
-        jobs = [job for name, job in self._jobs.items() if in_flight.get(name) is job]
+        jobs = {name: job for name, job in self._jobs.items() if in_flight.get(name) is job}
         batches = [flight for flight in self._batches.values() if flight.left]
         self._jobs, self._batches = {}, {}
         with suppress(Exception):  # a scheduler that is away must not fail a job; luigi's own calls retry
             for flight in batches:
-                _show_batch(scheduler, flight)
-            for job in jobs:
+                if _show_batch(scheduler, flight) and members:
+                    jobs |= _overwritten(flight)
+            for job in jobs.values():
                 if job.is_handed_out_alone:
                     _show_alone(scheduler, worker, job)
                 elif members and job.heard:  # its batch's message says that it waits
                     _show(scheduler, job)
 
 
-def _show_batch(scheduler: Any, flight: TaskInFlight) -> None:
+def _show_batch(scheduler: Any, flight: TaskInFlight) -> bool:
+    """Whether there was something to tell."""
     if flight.summary == flight.shown:
-        return
+        return False
     flight.shown = flight.summary
     scheduler.set_task_status_message(flight.task.task_id, flight.shown)
     scheduler.set_task_progress_percentage(flight.task.task_id, flight.progress)
+    return True
+
+
+def _overwritten(flight: TaskInFlight) -> dict[str, JobInFlight]:
+    """The members of a batch that run: where that is, and their logs, is to be told once more. Of others its message says enough."""
+    running = {name: job for name, job in flight.left.items() if job.running}
+    for job in running.values():
+        job.shown = ""
+    return running
 
 
 def _show(scheduler: Any, job: JobInFlight) -> None:

@@ -140,7 +140,7 @@ def test_luigid_shows_where_a_subrun_runs_and_links_to_its_logs(site: Site, tmp_
             return str(subruns().get("2003.1", {}).get("status_message"))
 
         eventually(lambda: "2003.0" in subruns("DONE") or engine.poll() is not None, PATIENCE_S)
-        eventually(lambda: "RUNNING on" in held() or engine.poll() is not None, PATIENCE_S)
+        eventually(lambda: "RUNNING on" in held() or engine.poll() is not None, PATIENCE_S)  # whatever its batch says
         done, said = subruns("DONE")["2003.0"], held()
     log = Path(done["tracking_url"].removeprefix("file://"))
     assert log.parent == site.production.logs("Run02003.0000")

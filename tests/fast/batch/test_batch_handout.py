@@ -56,6 +56,22 @@ def test_a_thousand_subruns_cost_few_calls_of_luigid(luigid: Luigid) -> None:
     assert len(done._get_work_response_history) == 0, "replies are kept for what others run only"
 
 
+def test_a_member_that_runs_says_where_also_after_its_batch_has_spoken() -> None:
+    """Luigi's scheduler gives a batch's message to all that run in it."""
+    scheduler, arrays = Scheduler(), Arrays(per_poll=1)
+    arrays.announce = True
+    shown: list[str] = []
+
+    def poll(number: int) -> None:
+        tasks = scheduler.task_list(status="BATCH_RUNNING", upstream_status="")
+        shown.extend(str(tasks[name]["status_message"]) for name in arrays.waiting if name in tasks)
+
+    arrays.before = poll
+    run(scheduler, arrays, Runs(runs=1, subruns=4))
+    assert len(shown) > 5
+    assert not [message for message in shown if "done" in message], shown
+
+
 def test_a_run_is_merged_while_others_are_still_under_way() -> None:
     arrays = Arrays(per_poll=3)
     run(Scheduler(), arrays, Runs(runs=3, subruns=4))
