@@ -10,13 +10,14 @@ from pathlib import Path
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.core import decide, due
-from osa_luigi.batch.slurm.engine import Engine, World
+from osa_luigi.batch.slurm.engine import Engine
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.model import Wish
 from osa_luigi.batch.slurm.policies import ENDING, Asked
 from osa_luigi.batch.slurm.recorder import Recorder
 from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.states import Cause
+from osa_luigi.batch.slurm.world import World
 from tests.simulation.danger import Crash, Disk
 from tests.simulation.world import Files, Nature, Slurm
 

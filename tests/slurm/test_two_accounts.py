@@ -19,11 +19,12 @@ from osa_luigi.batch.slurm.accounts import other_accounts
 from osa_luigi.batch.slurm.adapter import NightCluster, SharedCluster
 from osa_luigi.batch.slurm.adoption import adopted_accounts
 from osa_luigi.batch.slurm.client import SlurmClient
-from osa_luigi.batch.slurm.engine import Engine, World
+from osa_luigi.batch.slurm.engine import Engine
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.policies import Asked, Policies
 from osa_luigi.batch.slurm.store import FileStore
 from osa_luigi.batch.slurm.tenure import Lease
+from osa_luigi.batch.slurm.world import World
 from osa_luigi.errors import ExecutorError
 from osa_luigi.products.production import Production
 from tests.cluster import Cluster

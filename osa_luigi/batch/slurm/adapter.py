@@ -14,9 +14,8 @@ from pathlib import Path
 from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.answers import Limits
 from osa_luigi.batch.slurm.client import SlurmClient
-from osa_luigi.batch.slurm.engine import Silence
 from osa_luigi.batch.slurm.environment import identity_of
-from osa_luigi.batch.slurm.news import News
+from osa_luigi.batch.slurm.news import News, Silence
 from osa_luigi.batch.slurm.records import SCRIPT
 from osa_luigi.batch.slurm.script import ArrayRequest, options, write_script
 from osa_luigi.batch.slurm.seen import Sighting
@@ -103,7 +102,7 @@ class SharedCluster:
 
 
 class NightCluster:
-    """SLURM as one night's engine sees it; see `engine.Cluster`.
+    """SLURM as one night's engine sees it; see `world.Cluster`.
 
     Parameters
     ----------

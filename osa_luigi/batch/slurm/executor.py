@@ -13,7 +13,7 @@ from osa_luigi.batch.job import Event, Job
 from osa_luigi.batch.slurm.adapter import NightCluster, SharedCluster
 from osa_luigi.batch.slurm.adoption import adopted_accounts
 from osa_luigi.batch.slurm.asking import asked_by
-from osa_luigi.batch.slurm.engine import Engine, World
+from osa_luigi.batch.slurm.engine import Engine
 from osa_luigi.batch.slurm.exchange import Tell
 from osa_luigi.batch.slurm.files import ProductionFiles
 from osa_luigi.batch.slurm.journal import Journal
@@ -26,6 +26,7 @@ from osa_luigi.batch.slurm.records import output_of
 from osa_luigi.batch.slurm.states import Cause
 from osa_luigi.batch.slurm.store import FileStore
 from osa_luigi.batch.slurm.tenure import Lease
+from osa_luigi.batch.slurm.world import World
 from osa_luigi.config import SlurmExecutor as SlurmSettings
 from osa_luigi.errors import ExecutorError
 from osa_luigi.products.disk import disk_trouble

@@ -24,7 +24,7 @@ WriteScript = Callable[[m.ArrayState, Path], None]
 
 
 class ProductionFiles:
-    """The files of one production; see `engine.Files`.
+    """The files of one production; see `world.Files`.
 
     Parameters
     ----------

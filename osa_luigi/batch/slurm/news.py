@@ -1,10 +1,33 @@
-"""What the operator reads while SLURM does not answer."""
+"""What the operator reads while SLURM does not answer, or a disk does not do what it is to."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from osa_luigi.batch.slurm.engine import DISK, HANDING_IN, Silence
+ACCOUNTING = "SLURM's accounting"
+DISK = "The disk"
+HANDING_IN = "Handing in"
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """SLURM does not answer, or a disk does not do what it is to.
+
+    Parameters
+    ----------
+    since
+        When the first question was asked that it did not answer.
+    text
+        What became of that.
+    who
+        Its accounting may be silent while SLURM answers.
+    """
+
+    since: float
+    text: str
+    who: str = "SLURM"
+
 
 _WORDS = {DISK: ("cannot be used", "can be used", "tried"), HANDING_IN: ("has to wait", "goes on", "tried")}
 _OF_SLURM = ("has not answered", "answers", "asked")

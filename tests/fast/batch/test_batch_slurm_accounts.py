@@ -23,13 +23,14 @@ from osa_luigi.batch.slurm.adapter import look_folder
 from osa_luigi.batch.slurm.adoption import adopted_accounts
 from osa_luigi.batch.slurm.answers import Limits
 from osa_luigi.batch.slurm.desk import Where
-from osa_luigi.batch.slurm.engine import Engine, World
+from osa_luigi.batch.slurm.engine import Engine
 from osa_luigi.batch.slurm.executor import SlurmExecutor
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.records import Record, write_record
 from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.states import UNSTARTED
 from osa_luigi.batch.slurm.store import FileStore
+from osa_luigi.batch.slurm.world import World
 from osa_luigi.errors import ExecutorError, SlurmRefused
 from osa_luigi.products.production import Production
 from osa_luigi.tasks.why import open_desk

@@ -11,11 +11,13 @@ from slurm_work import SETTINGS, Driver, seen, wish
 
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
-from osa_luigi.batch.slurm.engine import DISK, HANDING_IN, Engine, World
+from osa_luigi.batch.slurm.engine import Engine
 from osa_luigi.batch.slurm.journal import Journal
 from osa_luigi.batch.slurm.model import Link
+from osa_luigi.batch.slurm.news import DISK, HANDING_IN
 from osa_luigi.batch.slurm.policies import Asked
 from osa_luigi.batch.slurm.seen import Sighting
+from osa_luigi.batch.slurm.world import World
 from osa_luigi.errors import ExecutorError, SlurmRefused
 from tests.simulation.danger import Disk
 

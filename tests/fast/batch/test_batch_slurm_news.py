@@ -9,10 +9,11 @@ from slurm_work import SETTINGS, seen, wish
 
 from osa_luigi.batch.slurm import exchange as ex
 from osa_luigi.batch.slurm import model as m
-from osa_luigi.batch.slurm.engine import Engine, Silence, World
+from osa_luigi.batch.slurm.engine import Engine
 from osa_luigi.batch.slurm.journal import Journal
-from osa_luigi.batch.slurm.news import AGAIN_S, News
+from osa_luigi.batch.slurm.news import AGAIN_S, News, Silence
 from osa_luigi.batch.slurm.seen import Sighting
+from osa_luigi.batch.slurm.world import World
 from osa_luigi.errors import AccountingAway, SlurmAway
 from tests.simulation.danger import Disk
 
