@@ -97,10 +97,9 @@ class SlurmExecutor:
             try:
                 self._nights[root] = _Night(Production(root), self._settings, self._cluster, self._binds)
             except OSError as error:
-                raise ExecutorError(
-                    f"{root}: what an engine writes down there cannot be read or written ({error}). {disk_trouble(root)} "
-                    "What SLURM has goes on; run the night again once that is mended."
-                ) from error
+                what = f"{root}: what an engine writes down there cannot be read or written ({error})."
+                then = "What SLURM has goes on; run the night again once that is mended."
+                raise ExecutorError(" ".join(filter(None, (what, disk_trouble(root), then)))) from error
         return self._nights[root]
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from slurm_work import SETTINGS, Driver, seen, wish
 
+from osa_luigi.batch.job import Job
 from osa_luigi.batch.slurm import exchange as ex
+from osa_luigi.batch.slurm import executor
 from osa_luigi.batch.slurm import model as m
 from osa_luigi.batch.slurm.engine import Engine
 from osa_luigi.batch.slurm.journal import Journal
@@ -19,6 +24,7 @@ from osa_luigi.batch.slurm.policies import Asked
 from osa_luigi.batch.slurm.seen import Sighting
 from osa_luigi.batch.slurm.world import World
 from osa_luigi.errors import ExecutorError, SlurmRefused
+from osa_luigi.products.production import Production
 from tests.simulation.danger import Disk
 
 LIMIT = "QOSMaxSubmitJobPerUserLimit"
@@ -351,6 +357,33 @@ def test_without_its_lease_being_read_nothing_is_handed_in(engine: Engine, site:
     turn(engine, site, PAUSE_S)
     turn(engine, site)
     assert site.asked.count("submit") == 1
+
+
+def test_a_night_whose_papers_cannot_be_read_says_so_and_is_begun_once_they_can(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    begun: list[Path] = []
+
+    class Night:
+        def __init__(self, production: Production, *more: object) -> None:
+            if not begun:
+                begun.append(production.root)
+                raise OSError(errno.EIO, "Input/output error")
+
+        def want(self, jobs: object) -> None:
+            begun.append(tmp_path)
+
+    monkeypatch.setattr(executor, "SharedCluster", lambda settings: None)
+    monkeypatch.setattr(executor, "_Night", Night)
+    settings: Any = SimpleNamespace(environment=SimpleNamespace(image=None))
+    slurm = executor.SlurmExecutor(settings, tmp_path / "cache")
+    root = tmp_path / "20241115" / "v1"
+    with pytest.raises(
+        ExecutorError, match=rf"{root}: what an engine writes .*Input/output error\)\. What SLURM has goes on"
+    ):
+        slurm.submit([Job("any", root, ())])
+    slurm.submit([Job("any", root, ())])
+    assert begun == [root, tmp_path]
 
 
 def test_after_a_refusal_for_now_sbatch_is_called_no_more(engine: Engine, site: Site) -> None:

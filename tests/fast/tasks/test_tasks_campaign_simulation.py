@@ -22,13 +22,13 @@ def played(folder: Path, seed: int) -> Result:
     return Campaign(folder, 3, 20, seed, points=2).play()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, 5])
 def test_every_product_is_made_once_however_often_its_processes_are_killed(tmp_path: Path, seed: int) -> None:
     result = played(tmp_path / "a", seed)
     assert result.trouble == []
     assert result.closed == 6
     assert result.products == 6 * (20 + 5 + 1)
-    assert sum(result.hurt.values()) >= 3
+    assert sum(result.hurt.values()) > 3
 
 
 def test_a_campaign_that_forgets_what_is_closed_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
